@@ -1,0 +1,579 @@
+"""The tape: tensors, nodes, and what records them. The backward walk itself is in _walk.pxi.
+
+A node owns arrays and edges to earlier nodes, never tensor objects that lead back to it, so that plain reference
+counting frees a graph. A storage and all its views share one version counter; a node remembers the version of what
+it saved and refuses to read it once it was changed.
+"""
+cimport cython
+cimport numpy as cnp
+from cpython.object cimport PyObject, PyTypeObject
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    static _Thread_local int grad_mode = 1;       /* of this thread: are ops recorded? */
+    static _Thread_local int inference = 0;       /* of this thread: are new tensors marked as never recordable? */
+    static inline PyObject *new_instance(PyTypeObject *type, PyObject *no_arguments) {
+        return type->tp_new(type, no_arguments, NULL);
+    }
+    """
+    int grad_mode
+    int inference
+    object new_instance(PyTypeObject *type, object no_arguments)
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)   # of a pointer: passing an object would add a reference
+
+cdef long long next_sequence = 0
+cdef tuple NOTHING = ()
+cdef object tensor_type = None
+
+
+def set_tensor_type(type cls not None):
+    """Names the class that ops return: fastnn.Tensor, once it is defined."""
+    global tensor_type
+    if not issubclass(cls, TensorBase):
+        raise TypeError(f"expected a subclass of TensorBase, got {cls}")
+    tensor_type = cls
+
+
+@cython.freelist(64)
+@cython.final
+cdef class VersionCounter:
+    """How often the memory that some tensors share was changed in place."""
+    cdef long long value
+
+
+@cython.freelist(64)
+@cython.final
+cdef class Saved:
+    """What a node keeps of a tensor: its array and where its gradient goes, and the version it had."""
+    cdef cnp.ndarray array
+    cdef VersionCounter counter
+    cdef long long version
+    cdef Node node            # of an input on the tape
+    cdef int index
+    cdef TensorBase leaf      # an input that is a leaf and requires grad
+    cdef bint is_output       # then the node is the one that holds this, which it must not refer to
+
+
+cdef class TensorBase:
+    """An array, its gradient, and its place on the tape."""
+    cdef cnp.ndarray array
+    cdef VersionCounter counter
+    cdef object gradient
+    cdef bint wants_grad          # a leaf's own requires_grad
+    cdef bint keeps_grad
+    cdef bint is_inference_tensor
+    cdef bint scratch             # made by the backward walk and held by it alone
+    cdef Node node
+    cdef int index                # which of the node's outputs
+    cdef TensorBase base          # the tensor whose memory this is a view of
+    cdef long long node_version   # the version at which node was set: a view on the tape is stale after it
+    cdef dict hooks               # a leaf's
+    cdef dict after_hooks         # a leaf's, run once its gradient is accumulated
+    cdef object __weakref__
+
+    @property
+    def _array(self):
+        """The ndarray that holds the values."""
+        return self.array
+
+    @property
+    def requires_grad(self):
+        return self.wants_grad or self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, bint value):
+        if self.node is not None:
+            if not value:
+                raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
+                                   "computed variable in a subgraph that doesn't require differentiation use "
+                                   "var_no_grad = var.detach().")
+            return
+        if value and not is_floating(self.array):
+            raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {self.array.dtype}")
+        if value and self.is_inference_tensor and not inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self.wants_grad = value
+
+    @property
+    def is_leaf(self):
+        return self.node is None
+
+    @property
+    def grad_fn(self):
+        return self.node
+
+    @property
+    def output_nr(self):
+        return self.index
+
+    @property
+    def grad(self):
+        return self.gradient
+
+    @grad.setter
+    def grad(self, value):
+        cdef TensorBase given
+        if value is not None:
+            if not isinstance(value, TensorBase):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            given = <TensorBase>value
+            if given is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if not cnp.PyArray_SAMESHAPE(given.array, self.array):
+                raise RuntimeError(f"assigned grad has data of a different size: expected {shape_of(self.array)}, "
+                                   f"got {shape_of(given.array)}")
+            if cnp.PyArray_TYPE(given.array) != cnp.PyArray_TYPE(self.array):
+                raise RuntimeError(f"assigned grad has data of a different type: expected {self.array.dtype}, "
+                                   f"got {given.array.dtype}")
+        self.gradient = value
+
+    @property
+    def _version(self):
+        return self.counter.value
+
+    @property
+    def _base(self):
+        return self.base
+
+    def _is_view(self):
+        return self.base is not None
+
+    def is_inference(self):
+        return self.is_inference_tensor
+
+    @property
+    def retains_grad(self):
+        return self.keeps_grad and self.node is not None
+
+    def retain_grad(self):
+        """Keeps the gradient of this tensor in .grad although it is not a leaf."""
+        if not (self.wants_grad or self.node is not None):
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.node is not None and not self.keeps_grad:
+            self.keeps_grad = True
+            self.node.retain(self)
+
+    def _hook_table(self):
+        """The dict that holds this tensor's hooks: a leaf's own, or the node's for this output."""
+        if self.node is not None:
+            return self.node.hook_table(self.index)
+        if not self.wants_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.hooks is None:
+            self.hooks = {}
+        return self.hooks
+
+    def _after_hook_table(self):
+        """The dict of hooks that run once a leaf's gradient is accumulated."""
+        if self.node is not None or not self.wants_grad:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self.after_hooks is None:
+            self.after_hooks = {}
+        return self.after_hooks
+
+    def _set_data(self, TensorBase other not None):
+        """Takes over other's memory; the place on the tape stays."""
+        if (self.wants_grad or self.node is not None) and not is_floating(other.array):
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point")
+        self.array = other.array
+
+    def _detach_(self):
+        """Takes this tensor off the tape, in place."""
+        if self.base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node = None
+        self.wants_grad = False
+        self.keeps_grad = False
+
+
+cdef inline bint is_floating(cnp.ndarray array) noexcept:
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    return typenum == cnp.NPY_FLOAT or typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT16
+
+
+cdef tuple shape_of(cnp.ndarray array):
+    return (<object>array).shape
+
+
+cdef inline TensorBase fresh(object cls, cnp.ndarray array):
+    cdef TensorBase tensor = new_instance(<PyTypeObject *>cls, NOTHING)
+    tensor.array = array
+    tensor.counter = VersionCounter.__new__(VersionCounter)
+    tensor.is_inference_tensor = inference
+    return tensor
+
+
+cdef inline TensorBase sharing(object cls, TensorBase source):
+    """A tensor of source's memory and version counter, off the tape."""
+    cdef TensorBase tensor = new_instance(<PyTypeObject *>cls, NOTHING)
+    tensor.array = source.array
+    tensor.counter = source.counter
+    tensor.is_inference_tensor = source.is_inference_tensor
+    return tensor
+
+
+def wrap(array):
+    """A tensor that shares memory with the array (or holds the NumPy scalar), without a gradient."""
+    if not isinstance(array, np.ndarray):
+        array = np.asarray(array)
+    return fresh(tensor_type, array)
+
+
+def detach(TensorBase tensor not None):
+    """The same memory and version counter, off the tape."""
+    cdef TensorBase out = sharing(tensor_type, tensor)
+    out.base = tensor.base if tensor.base is not None else tensor
+    return out
+
+
+def make_subclass(type cls not None, TensorBase tensor not None, bint requires_grad=False):
+    """An instance of cls (a subclass of TensorBase) that shares tensor's memory and version counter."""
+    if not issubclass(cls, TensorBase):
+        raise TypeError(f"expected a subclass of TensorBase, got {cls}")
+    cdef TensorBase out = sharing(cls, tensor)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+cdef class Node:
+    """One recorded op: how to turn the gradients of its outputs into those of its inputs."""
+    cdef str _name
+    cdef object backward
+    cdef tuple targets            # an input: None, the leaf TensorBase, or the Node that made it
+    cdef tuple indices            # which output of a target; None where all are the first
+    cdef tuple saved_entries
+    cdef readonly object extra
+    cdef readonly long long sequence
+    cdef int outputs
+    cdef bint released
+    cdef dict hooks               # output -> {id: hook}
+    cdef dict retained            # output -> weak reference to the tensor whose .grad is kept
+    cdef public object trace      # where the forward call stood, in anomaly mode
+    cdef object __weakref__
+
+    def name(self):
+        return self._name
+
+    def __repr__(self):
+        return f"<{self._name} object at {hex(id(self))}>"
+
+    @property
+    def needs(self):
+        """For each input, whether its gradient is wanted."""
+        return tuple([target is not None for target in self.targets])
+
+    @property
+    def saved(self):
+        """The saved tensors, the output last where it was saved."""
+        return tuple([self.unpack(entry) for entry in self.entries()])
+
+    @property
+    def arrays(self):
+        """The saved tensors' arrays: for kernels, that record nothing."""
+        cdef Saved entry
+        cdef list out = []
+        for entry in self.entries():
+            self.check_version(entry)
+            out.append(entry.array)
+        return out
+
+    cdef tuple entries(self):
+        if self.released:
+            raise RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors "
+                               "after they have already been freed). Saved intermediate values of the graph are freed "
+                               "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
+                               "to backward through the graph a second time or if you need to access saved tensors "
+                               "after calling backward.")
+        return self.saved_entries
+
+    cdef int check_version(self, Saved entry) except -1:
+        if entry.counter.value != entry.version:
+            raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace "
+                               f"operation: [{entry.array.dtype} {list(shape_of(entry.array))}], saved by {self._name}, "
+                               f"is at version {entry.counter.value}; expected version {entry.version} instead.")
+        return 0
+
+    cdef TensorBase unpack(self, Saved entry):
+        cdef TensorBase out
+        self.check_version(entry)
+        if entry.leaf is not None:
+            return entry.leaf
+        out = new_instance(<PyTypeObject *>tensor_type, NOTHING)
+        out.array = entry.array
+        out.counter = entry.counter
+        out.node = self if entry.is_output else entry.node
+        out.index = entry.index
+        return out
+
+    cdef void release(self):
+        self.saved_entries = NOTHING
+        self.released = True
+
+    cdef dict hook_table(self, int index):
+        if self.hooks is None:
+            self.hooks = {}
+        return self.hooks.setdefault(index, {})
+
+    cdef retain(self, TensorBase tensor):
+        from weakref import ref
+        if self.retained is None:
+            self.retained = {}
+        self.retained[tensor.index] = ref(tensor)
+
+    @property
+    def next_functions(self):
+        """The edges: for each input, the node that made it (or AccumulateGrad of a leaf) and which output."""
+        cdef list edges = []
+        for i, target in enumerate(self.targets):
+            if isinstance(target, TensorBase):
+                target = AccumulateGrad(target)
+            edges.append((target, 0 if self.indices is None else self.indices[i]))
+        return tuple(edges)
+
+
+class AccumulateGrad:
+    """Stands at the end of an edge that leads to a leaf."""
+    __slots__ = ("variable",)
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def name(self):
+        return "AccumulateGrad"
+
+
+# ------------------------------------------------------------------------------------------------ recording
+
+cdef Saved save(TensorBase tensor):
+    cdef Saved entry = Saved.__new__(Saved)
+    if tensor.is_inference_tensor:
+        raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+                           "inference mode in computation tracked by autograd.")
+    entry.array = tensor.array
+    entry.counter = tensor.counter
+    entry.version = tensor.counter.value
+    if tensor.node is not None:
+        entry.node = tensor.node
+        entry.index = tensor.index
+    elif tensor.wants_grad:
+        entry.leaf = tensor
+    return entry
+
+
+cdef Saved save_output_of(TensorBase tensor, int index):
+    cdef Saved entry = Saved.__new__(Saved)
+    entry.array = tensor.array
+    entry.counter = tensor.counter
+    entry.version = tensor.counter.value
+    entry.index = index
+    entry.is_output = True
+    return entry
+
+
+cdef inline bint on_tape(tuple inputs) except -1:
+    """Whether an op on these inputs is recorded. Refuses a view whose base was changed after it was made."""
+    cdef TensorBase tensor
+    cdef bint found = False
+    if not grad_mode:
+        return False
+    for item in inputs:
+        tensor = <TensorBase>item
+        if tensor.node is not None:
+            if tensor.base is not None and tensor.node_version != tensor.counter.value:
+                raise RuntimeError("a view that is part of the graph was made before its memory was changed in place, "
+                                   "so that its gradient is no longer known; take the view again after the change")
+            found = True
+        elif tensor.wants_grad:
+            found = True
+    return found
+
+
+cdef Node make_node(str name, object backward, tuple inputs, object extra, int outputs):
+    global next_sequence
+    cdef Node node = Node.__new__(Node)
+    cdef TensorBase tensor
+    cdef list targets = []
+    cdef list indices = None
+    cdef Py_ssize_t i = 0
+    for item in inputs:
+        tensor = <TensorBase>item
+        if tensor.node is not None:
+            targets.append(tensor.node)
+            if tensor.index:
+                if indices is None:
+                    indices = [0] * len(inputs)
+                indices[i] = tensor.index
+        elif tensor.wants_grad:
+            targets.append(tensor)
+        else:
+            targets.append(None)
+        i += 1
+    node._name = name
+    node.backward = backward
+    node.targets = tuple(targets)
+    node.indices = None if indices is None else tuple(indices)
+    node.saved_entries = NOTHING
+    node.extra = extra
+    node.outputs = outputs
+    next_sequence += 1
+    node.sequence = next_sequence
+    if anomaly_trace is not None:
+        node.trace = anomaly_trace()
+    return node
+
+
+cdef object anomaly_trace = None
+
+
+def set_anomaly_trace(function):
+    """A function that tells where the program stands, called for each recorded op; None turns that off."""
+    global anomaly_trace
+    previous, anomaly_trace = anomaly_trace, function
+    return previous
+
+
+cdef inline TensorBase attach(object array, Node node, int index, TensorBase view_of):
+    cdef TensorBase out
+    if not isinstance(array, cnp.ndarray):
+        array = np.asarray(array)
+    out = fresh(tensor_type, <cnp.ndarray>array)
+    if view_of is not None:
+        out.counter = view_of.counter
+        out.base = view_of.base if view_of.base is not None else view_of
+    if node is not None and is_floating(out.array):
+        out.node = node
+        out.index = index
+        out.node_version = out.counter.value
+    return out
+
+
+def record(str name, object backward, tuple inputs, object output, tuple saved=(), bint save_output=False,
+           object extra=None, TensorBase view_of=None):
+    """Wraps output (an array, or a tuple of them) and, where an input requires grad, puts a node on the tape.
+
+    saved: tensors that backward reads; an int stands for the output of that number. See docs/architecture.md.
+    """
+    cdef Node node = None
+    cdef TensorBase out
+    cdef list outs
+    cdef tuple result
+    cdef Py_ssize_t count = 1
+    if on_tape(inputs):
+        count = len(<tuple>output) if type(output) is tuple else 1
+        node = make_node(name, backward, inputs, extra, count)
+    if type(output) is not tuple:
+        out = attach(output, node, 0, view_of)
+        result = None
+    else:
+        outs = []
+        for i, array in enumerate(<tuple>output):
+            outs.append(attach(array, node, i, view_of))
+        result = tuple(outs)
+        out = <TensorBase>result[0] if result else None
+    if node is not None and (saved or save_output):
+        outs = []
+        for item in saved:
+            if isinstance(item, TensorBase):
+                outs.append(save(<TensorBase>item))
+            else:
+                outs.append(save_output_of(out if result is None else <TensorBase>result[item], item))
+        if save_output:
+            outs.append(save_output_of(out, 0))
+        node.saved_entries = tuple(outs)
+    return out if result is None else result
+
+
+def check_inplace(TensorBase tensor not None, *inputs):
+    """Raises unless tensor may be changed in place by an op that also reads inputs."""
+    cdef bint recording
+    if not cnp.PyArray_CHKFLAGS(tensor.array, cnp.NPY_ARRAY_WRITEABLE):
+        raise RuntimeError("input: the tensor's memory is read-only (it shares a read-only NumPy array, or was "
+                           "expanded); clone it before changing it in place")
+    if tensor.is_inference_tensor and not inference:
+        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
+    if not grad_mode:
+        return
+    recording = on_tape((tensor,) + inputs)
+    if tensor.node is None and tensor.wants_grad:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if recording and not is_floating(tensor.array):
+        raise RuntimeError(f"result type of a recorded op can't be stored in place in a {tensor.array.dtype} tensor")
+    if tensor.base is not None:
+        if tensor.base.node is None and tensor.base.wants_grad:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if recording or tensor.base.node is not None:
+            raise NotImplementedError("changing a view in place where it or its base is part of the graph; index the "
+                                      "base in the assignment instead, as in base[i] = value")
+
+
+def rebase(TensorBase target not None, str name, object backward, tuple inputs, tuple saved=(), object extra=None,
+           bint save_output=False):
+    """Tells the tape that target was changed in place by an op on inputs; returns target."""
+    cdef Node node
+    cdef list entries
+    cdef tuple inputs_saved = NOTHING
+    if not on_tape(inputs):
+        target.counter.value += 1
+        return target
+    node = make_node(name, backward, inputs, extra, 1)
+    if saved:  # with the versions of before the change: a saved input that is target itself would be caught
+        node.saved_entries = tuple([save(<TensorBase>item) for item in saved])
+    target.counter.value += 1
+    target.node = node
+    target.index = 0
+    target.node_version = target.counter.value
+    target.wants_grad = False
+    target.keeps_grad = False
+    if save_output:
+        node.saved_entries = node.saved_entries + (save_output_of(target, 0),)
+    return target
+
+
+def bump_version(TensorBase tensor not None):
+    """Says that tensor's memory was changed outside the tape."""
+    tensor.counter.value += 1
+
+
+def needs_grad(*tensors):
+    """Whether an op on these would be recorded now."""
+    return on_tape(tensors)
+
+
+def no_double_backward(Node ctx not None):
+    """For a backward that is not made of recorded ops: refuses create_graph=True by name."""
+    if grad_mode:
+        raise NotImplementedError(f"create_graph=True: the derivative of {ctx._name} is not differentiable in fastnn yet")
+
+
+def is_grad_enabled():
+    return bool(grad_mode)
+
+
+def set_grad_mode(bint enabled):
+    """Switches this thread's recording; returns what it was."""
+    global grad_mode
+    cdef bint previous = grad_mode
+    grad_mode = enabled
+    return previous
+
+
+def is_inference_mode():
+    return bool(inference)
+
+
+def set_inference_mode(bint enabled):
+    """Switches this thread's inference mode; returns what it was."""
+    global inference
+    cdef bint previous = inference
+    inference = enabled
+    return previous
+
+
+include "_walk.pxi"
