@@ -19,6 +19,7 @@ Letters: M rows, N columns or outputs, K the summed extent, B a batch, A/R/C out
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -275,3 +276,7 @@ def adam_step(
     p -= lr / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps).
     """
     raise NotImplementedError
+
+
+# Every kernel's name: the functions above.
+KERNELS = tuple(name for name, value in list(globals().items()) if isinstance(value, FunctionType))

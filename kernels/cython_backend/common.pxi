@@ -1,7 +1,9 @@
 # What every family's .pxi shares: NumPy's C API, the workers, and the checks that keep a kernel inside its arrays.
 cimport cython
 cimport numpy as cnp
-from cpython.pycapsule cimport PyCapsule_Import
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+from . import _runtime
 
 cnp.import_array()
 
@@ -17,7 +19,7 @@ cdef extern from "pool_api.h" nogil:
         void *(*scratch)(size_t bytes) noexcept nogil
     const char *FASTNN_POOL_CAPSULE
 
-cdef const fastnn_pool_api *pool = <const fastnn_pool_api *>PyCapsule_Import(FASTNN_POOL_CAPSULE, 0)
+cdef const fastnn_pool_api *pool = <const fastnn_pool_api *>PyCapsule_GetPointer(_runtime._pool_api, FASTNN_POOL_CAPSULE)
 
 ctypedef fused real:
     float
