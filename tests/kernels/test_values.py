@@ -1,0 +1,61 @@
+"""Every row of the table, in every backend, against the reference in float64."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from fastnn.kernels import numpy_backend
+from fastnn.kernels.cases import CASES, Case
+from kernel_rows import arguments, in_float64
+
+# A large row checks in float32, the type that it is there for; the small ones check both.
+ROWS = [
+    pytest.param(case, dtype, id=f"{case.id}-{dtype}")
+    for case in CASES
+    for dtype in (("f4",) if case.size == "large" else ("f4", "f8"))
+]
+
+
+@pytest.mark.parametrize(("case", "dtype"), ROWS)
+def test_row_equals_the_reference_in_float64(backend: ModuleType, case: Case, dtype: str) -> None:
+    if case.kernel in getattr(backend, "MISSING", ()):
+        pytest.skip(f"{case.kernel} is on the pinned list of kernels that this backend lacks")
+    given = arguments(case, dtype)
+    truth = in_float64(given)
+    inputs = _frozen(case, given)
+    want = getattr(numpy_backend, case.kernel)(*truth)
+    have = getattr(backend, case.kernel)(*given)
+
+    for written, true in zip(case.written(given), case.written(truth), strict=True):
+        _compare(case, dtype, written, true)
+    if want is None:
+        assert have is None
+    else:
+        _compare(case, dtype, np.asarray(have), np.asarray(want))
+    for before, after in inputs:
+        np.testing.assert_array_equal(before, after, err_msg="a kernel wrote to an input")
+
+
+def _compare(case: Case, dtype: str, have: Any, want: Any) -> None:
+    if have.dtype.kind != "f":
+        np.testing.assert_array_equal(have, want)
+        return
+    limits = np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        want = want.astype(dtype)
+    # Results below the smallest normal number may be flushed to zero.
+    atol = case.atol * limits.eps + limits.tiny
+    np.testing.assert_allclose(have, want, rtol=case.rtol * limits.eps, atol=atol)
+
+
+def _frozen(case: Case, given: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """Makes the inputs among the arguments read-only; pairs of a copy and the array itself."""
+    outputs = {id(array) for array in case.written(given)}
+    arrays = [array for value in given for array in (value if isinstance(value, list) else [value])]
+    inputs = [array for array in arrays if isinstance(array, np.ndarray) and id(array) not in outputs]
+    for array in inputs:
+        array.flags.writeable = False
+    return [(array.copy(), array) for array in inputs]
