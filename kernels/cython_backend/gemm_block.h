@@ -1,0 +1,108 @@
+/* One task of a product: a block of C, over all of k. Included once for each type. */
+
+static void NAME(activate)(REAL *c, ptrdiff_t count, int flags)
+{
+    if (flags & GEMM_SIGMOID) NAME(vec_sigmoid)(c, c, count);
+    else NAME(vec_tanh)(c, c, count);
+}
+
+/* The dot-product way: few rows of A (GEMM_DOT_ROWS) against many of B, or few columns of B against many rows of A. */
+static int NAME(gemm_dots)(const gemm_problem *p, const fastnn_pool_api *pool, const REAL *a, const REAL *b, REAL *c,
+                           ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n0, ptrdiff_t n1)
+{
+    const int by_rows = p->kind == GEMM_DOT_ROWS;
+    const ptrdiff_t few = by_rows ? p->rows : p->columns, depth = p->depth, activated = p->flags & (GEMM_SIGMOID | GEMM_TANH);
+    const REAL *x = by_rows ? a : b, *bias = p->bias;
+    if (few > 1 && (by_rows ? p->transpose_a : !p->transpose_b)) {
+        REAL *rows = pool->scratch(few * depth * sizeof(REAL));
+        if (!rows) return -1;
+        for (ptrdiff_t k = 0; k < depth; k++)
+            for (ptrdiff_t i = 0; i < few; i++) rows[i * depth + k] = x[k * few + i];
+        x = rows;
+    }
+    if (by_rows) {
+        NAME(dot_block)(p, x, depth, b, depth, c, p->columns, 1, few, n0, n1, bias, 0, 1);
+        if (activated)
+            for (ptrdiff_t i = 0; i < few; i++) NAME(activate)(c + i * p->columns + n0, n1 - n0, p->flags);
+    } else {
+        NAME(dot_block)(p, x, depth, a, depth, c, 1, few, few, m0, m1, bias, 1, 0);
+        if (activated) NAME(activate)(c + m0 * few, (m1 - m0) * few, p->flags);
+    }
+    return 0;
+}
+
+/* The packed way. Loops from the outside: columns by GEMM_NC, k by GEMM_KC, rows by GEMM_MC, panels of B, tiles. A
+ * panel is packed when it is first used, so that it is in L1 then. */
+static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, ptrdiff_t item, ptrdiff_t m0,
+                            ptrdiff_t m1, ptrdiff_t n0, ptrdiff_t n1)
+{
+    const ptrdiff_t ldc = p->columns, lda = p->transpose_a ? p->rows : p->depth,
+                    ldb = p->transpose_b ? p->depth : p->columns, width = TILE_VECS * LANES;
+    const REAL *a = (const REAL *)p->a + item * p->a_step, *b = (const REAL *)p->b + item * p->b_step;
+    REAL *c = (REAL *)p->c + item * p->rows * p->columns;
+    if (p->kind != GEMM_TILES) return NAME(gemm_dots)(p, pool, a, b, c, m0, m1, n0, n1);
+
+    const ptrdiff_t rows = m1 - m0, columns = n1 - n0, rs = p->transpose_a ? 1 : lda, cs = p->transpose_a ? lda : 1;
+    /* k is cut by its length alone, for rounding; rows and columns as they come. */
+    const ptrdiff_t kc = gemm_round(gemm_ceil(p->depth, gemm_ceil(p->depth, GEMM_KC) + !p->depth), 4) + 4 * !p->depth;
+    const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, GEMM_MC)), TILE_ROWS);
+    const int one_block = rows <= mc; /* each panel of B is used at once, and never again */
+    const ptrdiff_t nc = one_block ? columns : gemm_min(gemm_round(gemm_ceil(columns, gemm_ceil(columns, GEMM_NC)), width), columns);
+    const int pack_a = columns > GEMM_DIRECT_A * width, pack_b = p->transpose_b || rows > GEMM_DIRECT_B;
+    const ptrdiff_t a_size = pack_a ? gemm_round(mc * kc, 64) : 0;
+    REAL *a_pack = pool->scratch((a_size + kc * (one_block ? width : gemm_round(nc, width))) * sizeof(REAL));
+    if (!a_pack) return -1;
+    REAL *b_pack = a_pack + a_size;
+    int wide = TILE_VECS;
+    NAME(tile_fn) wide_tile = NULL;
+    if (!pack_b && rows < TILE_ROWS) wide_tile = NAME(wide_tile)(rows, &wide);
+
+    for (ptrdiff_t jc = n0; jc < n1; jc += nc) {
+        const ptrdiff_t jend = gemm_min(jc + nc, n1);
+        ptrdiff_t k = 0;
+        do {
+            const ptrdiff_t depth = gemm_min(kc, p->depth - k);
+            const int last = k + depth >= p->depth;
+            const int flags = (p->flags & GEMM_ADD) | (k ? GEMM_ADD : 0) | (last ? p->flags & (GEMM_BIAS | GEMM_RELU) : 0);
+            for (ptrdiff_t ic = m0; ic < m1; ic += mc) {
+                const ptrdiff_t iend = gemm_min(ic + mc, m1);
+                for (ptrdiff_t j = jc, taken; j < jend; j += taken) {
+                    ptrdiff_t ldp = width;
+                    const REAL *panel = b_pack + (one_block ? 0 : (j - jc) * kc);
+                    int vecs = TILE_VECS;
+                    taken = gemm_min(width, jend - j);
+                    if (!pack_b && jend - j >= LANES) {
+                        panel = b + k * ldb + j;
+                        ldp = ldb;
+                        vecs = jend - j >= wide * LANES ? wide : jend - j >= width ? TILE_VECS : 1;
+                        taken = vecs * LANES;
+                    } else {
+                        if (taken <= LANES) vecs = 1;
+                        if (ic == m0)
+                            NAME(pack_b)((REAL *)panel, p->transpose_b ? b + j * ldb + k : b + k * ldb + j, ldb,
+                                         p->transpose_b, taken, depth);
+                    }
+                    for (ptrdiff_t i = ic; i < iend; i += TILE_ROWS) {
+                        const ptrdiff_t tile_rows = gemm_min(TILE_ROWS, iend - i);
+                        const REAL *source = a + i * rs + k * cs, *bias = (const REAL *)p->bias + j;
+                        REAL *to = c + i * ldc + j;
+                        ptrdiff_t a_rs = rs, a_cs = cs;
+                        if (pack_a) {
+                            REAL *tile = a_pack + (i - ic) * kc;
+                            if (j == jc) NAME(pack_a)(tile, source, lda, !p->transpose_a, tile_rows, depth);
+                            source = tile, a_rs = 1, a_cs = TILE_ROWS;
+                        }
+                        NAME(tile_fn) fn = vecs > TILE_VECS ? wide_tile : NAME(tiles)[tile_rows - 1][vecs - 1];
+                        if (taken < vecs * LANES)
+                            NAME(edge_tile)(fn, tile_rows, taken, depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
+                        else fn(depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
+                    }
+                }
+                if (last && (p->flags & (GEMM_SIGMOID | GEMM_TANH)))
+                    for (ptrdiff_t i = ic; i < iend; i++) NAME(activate)(c + i * ldc + jc, jend - jc, p->flags);
+            }
+            k += depth;
+        } while (k < p->depth);
+    }
+    return 0;
+}
