@@ -1,4 +1,4 @@
-"""``device``: where a tensor lives. That is always the CPU; the class is there so that PyTorch programs run unchanged."""
+"""``device``: where a tensor lives. Always the CPU; the class is there so that PyTorch programs run unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,29 @@ from typing import TypeAlias, final
 
 # Device types that PyTorch knows and fastnn does not have.
 _FOREIGN = frozenset(
-    "cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone".split()
+    # fmt: off
+    (
+        "cuda",
+        "ipu",
+        "xpu",
+        "mkldnn",
+        "opengl",
+        "opencl",
+        "ideep",
+        "hip",
+        "ve",
+        "fpga",
+        "maia",
+        "xla",
+        "lazy",
+        "vulkan",
+        "mps",
+        "meta",
+        "hpu",
+        "mtia",
+        "privateuseone",
+    )
+    # fmt: on
 )
 
 
@@ -49,7 +71,8 @@ class device:
         return hash((self.type, self.index))
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

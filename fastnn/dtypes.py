@@ -237,7 +237,7 @@ class finfo:
     def __init__(self, type: dtype | None = None) -> None:
         d = _default if type is None else _known(type, "finfo", "type")
         if not d.is_floating_point:
-            raise TypeError(f"fastnn.finfo() requires a floating point input type, got {d!r}. Use fastnn.iinfo for integers")
+            raise TypeError(f"fastnn.finfo() requires a floating point input type, got {d!r}. Use fastnn.iinfo for it")
         limits = np.finfo(d.to_numpy)
         self.dtype = d._name
         self.bits = d.itemsize * 8
@@ -262,7 +262,7 @@ class iinfo:
     def __init__(self, type: dtype) -> None:
         d = _known(type, "iinfo", "type")
         if d.is_floating_point or d is bool:
-            raise TypeError(f"fastnn.iinfo() requires an integer input type, got {d!r}. Use fastnn.finfo for floats")
+            raise TypeError(f"fastnn.iinfo() requires an integer input type, got {d!r}")
         limits = np.iinfo(d.to_numpy)
         self.dtype = d._name
         self.bits = d.itemsize * 8
