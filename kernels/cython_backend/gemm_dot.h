@@ -27,18 +27,18 @@ static inline __attribute__((always_inline)) void NAME(dots)(
                 for (int i = 0; i < few; i++) acc[i][j][h] += row[i] * y;
             }
         }
-    for (; k + LANES <= depth; k += LANES)
+    REAL x_tail[4 * LANES], w_tail[4 * LANES];
+    for (ptrdiff_t left = depth - k; left > 0; left -= LANES, k += LANES) {
+        if (left < LANES) { /* the rest, with zeros; in this loop, so that multiply and add are fused here too */
+            for (int i = 0; i < few; i++) STORE(x_tail + i * LANES, NAME(load_part)(x + i * xs + k, left, 0));
+            for (int j = 0; j < group; j++) STORE(w_tail + j * LANES, NAME(load_part)(w + j * ws + k, left, 0));
+            x = x_tail, w = w_tail, xs = ws = LANES, k = 0;
+        }
 #pragma GCC unroll 4
         for (int j = 0; j < group; j++)
 #pragma GCC unroll 4
             for (int i = 0; i < few; i++) acc[i][j][0] += LOAD(x + i * xs + k) * LOAD(w + j * ws + k);
-    if (k < depth)
-#pragma GCC unroll 4
-        for (int j = 0; j < group; j++) {
-            VEC y = NAME(load_part)(w + j * ws + k, depth - k, 0);
-#pragma GCC unroll 4
-            for (int i = 0; i < few; i++) acc[i][j][0] += NAME(load_part)(x + i * xs + k, depth - k, 0) * y;
-        }
+    }
 #pragma GCC unroll 4
     for (int i = 0; i < few; i++)
 #pragma GCC unroll 4

@@ -4,9 +4,10 @@
  * tiles cut elsewhere for another number of threads, round alike.
  */
 
+/* Copies count <= TILE_VECS * LANES numbers. */
 static inline void NAME(copy_row)(REAL *to, const REAL *from, ptrdiff_t count)
 {
-    for (; count >= LANES; count -= LANES, to += LANES, from += LANES) STORE(to, LOAD(from));
+    for (int v = 0; v < TILE_VECS && count >= LANES; v++, count -= LANES, to += LANES, from += LANES) STORE(to, LOAD(from));
     if (count) NAME(store_part)(to, NAME(load_part)(from, count, 0), count);
 }
 
