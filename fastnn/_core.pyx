@@ -225,6 +225,14 @@ def wrap(array):
     return fresh(tensor_type, array)
 
 
+def dense(TensorBase tensor not None):
+    """tensor's values as a C-contiguous, aligned array in native byte order; copied only if they must be."""
+    cdef cnp.ndarray array = tensor.array
+    if cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_ISNOTSWAPPED(array):
+        return array
+    return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
+
+
 def detach(TensorBase tensor not None):
     """The same memory and version counter, off the tape."""
     cdef TensorBase out = sharing(tensor_type, tensor)
@@ -272,16 +280,20 @@ cdef class Node:
     @property
     def saved(self):
         """The saved tensors, the output last where it was saved."""
-        return tuple([self.unpack(entry) for entry in self.entries()])
+        return tuple([None if entry is None else self.unpack(entry) for entry in self.entries()])
 
     @property
     def arrays(self):
         """The saved tensors' arrays: for kernels, that record nothing."""
         cdef Saved entry
         cdef list out = []
-        for entry in self.entries():
-            self.check_version(entry)
-            out.append(entry.array)
+        for item in self.entries():
+            entry = <Saved>item
+            if entry is None:
+                out.append(None)
+            else:
+                self.check_version(entry)
+                out.append(entry.array)
         return out
 
     cdef tuple entries(self):
@@ -480,7 +492,9 @@ def record(str name, object backward, tuple inputs, object output, tuple saved=(
     if node is not None and (saved or save_output):
         outs = []
         for item in saved:
-            if isinstance(item, TensorBase):
+            if item is None:
+                outs.append(None)
+            elif isinstance(item, TensorBase):
                 outs.append(save(<TensorBase>item))
             else:
                 outs.append(save_output_of(out if result is None else <TensorBase>result[item], item))
@@ -533,6 +547,26 @@ def rebase(TensorBase target not None, str name, object backward, tuple inputs, 
     target.keeps_grad = False
     if save_output:
         node.saved_entries = node.saved_entries + (save_output_of(target, 0),)
+    return target
+
+
+def snapshot(TensorBase tensor not None):
+    """A copy of tensor's values at the same place on the tape: what an in-place op may save of its target."""
+    cdef TensorBase out = fresh(tensor_type, cnp.PyArray_NewCopy(tensor.array, cnp.NPY_KEEPORDER))
+    out.node = tensor.node
+    out.index = tensor.index
+    return out
+
+
+def adopt(TensorBase target not None, TensorBase result not None):
+    """Makes result's place on the tape target's, whose memory now holds result's values; returns target."""
+    target.counter.value += 1
+    if result.node is not None:
+        target.node = result.node
+        target.index = result.index
+        target.node_version = target.counter.value
+        target.wants_grad = False
+        target.keeps_grad = False
     return target
 
 

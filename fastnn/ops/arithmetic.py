@@ -1,0 +1,310 @@
+"""Broadcast arithmetic of two operands: add, sub, mul, div, pow and their kin, with in-place forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import _core
+from fastnn._core import dense
+from fastnn.kernels import K
+from fastnn.ops.broadcast import broadcast_shape, collapse, sum_to
+from fastnn.ops.gate import KERNEL_DTYPES, cast, operands
+from fastnn.ops.in_place import in_place
+
+if TYPE_CHECKING:
+    from fastnn._core import Node
+    from fastnn.ops.broadcast import Shape
+    from fastnn.ops.gate import TensorLike
+    from fastnn.tensor import Tensor
+
+    Pair = tuple[Tensor | None, Tensor | None]
+
+__all__ = [
+    "add", "add_", "div", "div_", "divide", "float_power", "floor_divide", "fmod", "maximum", "minimum", "mul", "mul_",
+    "multiply", "pow", "pow_", "remainder", "rsub", "sub", "sub_", "subtract", "true_divide",
+]  # fmt: skip
+
+
+def compute(kernel: str, ufunc: Callable[..., Any], a: Tensor, b: Tensor) -> NDArray[Any]:
+    """The kernel of the two arrays, broadcast; NumPy's ufunc for the dtypes and patterns that no kernel has."""
+    x, y = a._array, b._array
+    shape = x.shape if x.shape == y.shape else broadcast_shape(x.shape, y.shape)
+    shapes = collapse(x, y, shape) if x.dtype in KERNEL_DTYPES else None
+    if shapes is None:
+        return quietly(ufunc, x, y)  # type: ignore[no-any-return]
+    out = np.empty(shape, x.dtype)
+    first, second, result = shapes
+    getattr(K, kernel)(dense(a).reshape(first), dense(b).reshape(second), out.reshape(result))
+    return out
+
+
+def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """function without NumPy's warnings: division by zero and overflow give inf and NaN, as in PyTorch."""
+    with np.errstate(all="ignore"):
+        return function(*args, **kwargs)
+
+
+def shapes_of(a: Tensor, b: Tensor) -> tuple[Shape, Shape] | None:
+    """What backward needs to undo the broadcast: None where there was none."""
+    first, second = a._array.shape, b._array.shape
+    return None if first == second else (first, second)
+
+
+def sum_pair(first: Tensor | None, second: Tensor | None, shapes: tuple[Shape, Shape] | None) -> Pair:
+    """Both gradients, summed to the operands' shapes."""
+    if shapes is None:
+        return first, second
+    return (
+        sum_to(first, shapes[0]) if first is not None else None,
+        sum_to(second, shapes[1]) if second is not None else None,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ add, sub
+
+
+def add(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
+    """input + alpha * other, broadcast."""
+    if alpha != 1:
+        other = mul(other, alpha)
+    a, b = operands(input, other, "add")
+    return _core.record("AddBackward0", _add_backward, (a, b), compute("add", np.add, a, b), extra=shapes_of(a, b))
+
+
+def _add_backward(ctx: Node, grad: Tensor) -> Pair:
+    first, second = ctx.needs
+    return sum_pair(grad if first else None, grad if second else None, ctx.extra)
+
+
+def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
+    """input - alpha * other, broadcast."""
+    if alpha != 1:
+        other = mul(other, alpha)
+    a, b = operands(input, other, "sub")
+    if a._array.dtype == np.bool_:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. "
+            "Use the `^` or `logical_xor()` operator instead."
+        )
+    return _core.record("SubBackward0", _sub_backward, (a, b), compute("sub", np.subtract, a, b), extra=shapes_of(a, b))
+
+
+def _sub_backward(ctx: Node, grad: Tensor) -> Pair:
+    first, second = ctx.needs
+    return sum_pair(grad if first else None, -grad if second else None, ctx.extra)
+
+
+def rsub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
+    """other - alpha * input."""
+    return sub(other, input, alpha=alpha)
+
+
+# ------------------------------------------------------------------------------------------------ mul, div
+
+
+def mul(input: TensorLike, other: TensorLike) -> Tensor:
+    """input * other, broadcast."""
+    a, b = operands(input, other, "mul")
+    out = compute("mul", np.multiply, a, b)
+    saved = (a if b.requires_grad else None, b if a.requires_grad else None)
+    return _core.record("MulBackward0", _mul_backward, (a, b), out, saved, extra=shapes_of(a, b))
+
+
+def _mul_backward(ctx: Node, grad: Tensor) -> Pair:
+    first, second = ctx.needs
+    a, b = ctx.saved
+    return sum_pair(grad * b if first else None, grad * a if second else None, ctx.extra)
+
+
+def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other, broadcast; integers divide as floats. rounding_mode: None, "trunc" or "floor"."""
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        return _truncated_division(input, other)
+    if rounding_mode is not None:
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    a, b = operands(input, other, "div")
+    a, b = as_floating(a), as_floating(b)
+    out = compute("div", np.true_divide, a, b)
+    saved = (a if b.requires_grad else None, b)
+    return _core.record("DivBackward0", _div_backward, (a, b), out, saved, extra=shapes_of(a, b))
+
+
+def _div_backward(ctx: Node, grad: Tensor) -> Pair:
+    first, second = ctx.needs
+    a, b = ctx.saved
+    share = grad / b
+    return sum_pair(share if first else None, -(share * (a / b)) if second else None, ctx.extra)
+
+
+def as_floating(tensor: Tensor) -> Tensor:
+    """tensor, or it in the default floating dtype where it holds integers or bools."""
+    if tensor._array.dtype.kind == "f":
+        return tensor
+    from fastnn.dtypes import get_default_dtype
+
+    return cast(tensor, get_default_dtype().to_numpy)
+
+
+def _check_integer_division(a: Tensor, b: Tensor) -> None:
+    if b._array.dtype.kind in "iub" and not b._array.all():
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _truncated_division(input: TensorLike, other: TensorLike) -> Tensor:
+    a, b = operands(input, other, "div")
+    _check_integer_division(a, b)
+    x, y = a._array, b._array
+    if x.dtype.kind == "f":
+        return _core.record("DivBackward1", _zero_backward, (a, b), quietly(lambda: np.trunc(x / y)), extra=shapes_of(a, b))
+    quotient = quietly(np.floor_divide, x, y)
+    inexact = (quotient * y != x) & ((x < 0) != (y < 0))
+    return _core.wrap((quotient + inexact).astype(x.dtype))
+
+
+def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
+    """floor(input / other); integers stay integers."""
+    a, b = operands(input, other, "floor_divide")
+    _check_integer_division(a, b)
+    out = quietly(np.floor_divide, a._array, b._array)
+    return _core.record("FloorDivideBackward0", _zero_backward, (a, b), out, extra=shapes_of(a, b))
+
+
+def _zero_backward(ctx: Node, grad: Tensor) -> Pair:
+    zero = grad * 0
+    return sum_pair(zero, zero, ctx.extra)
+
+
+def remainder(input: TensorLike, other: TensorLike) -> Tensor:
+    """input - other * floor(input / other): the sign of other, as Python's %."""
+    return _modulo("RemainderBackward0", np.remainder, np.floor, input, other, "remainder")
+
+
+def fmod(input: TensorLike, other: TensorLike) -> Tensor:
+    """input - other * trunc(input / other): the sign of input, as C's fmod."""
+    return _modulo("FmodBackward0", np.fmod, np.trunc, input, other, "fmod")
+
+
+def _modulo(
+    node: str, ufunc: Callable[..., Any], rounding: Callable[..., Any], input: TensorLike, other: TensorLike, name: str
+) -> Tensor:
+    a, b = operands(input, other, name)
+    _check_integer_division(a, b)
+    out = quietly(ufunc, a._array, b._array)
+    return _core.record(node, _modulo_backward, (a, b), out, (a, b), extra=(rounding, shapes_of(a, b)))
+
+
+def _modulo_backward(ctx: Node, grad: Tensor) -> Pair:
+    rounding, shapes = ctx.extra
+    first, second = ctx.needs
+    if not second:
+        return sum_pair(grad if first else None, None, shapes)
+    a, b = ctx.saved
+    quotient = _core.wrap(quietly(lambda: rounding(a._array / b._array)))
+    return sum_pair(grad if first else None, -(grad * quotient), shapes)
+
+
+# ------------------------------------------------------------------------------------------------ pow, max, min
+
+
+def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """input ** exponent, broadcast; a negative integer power of integers raises RuntimeError."""
+    a, b = operands(input, exponent, "pow")
+    if a._array.dtype.kind in "iu" and (b._array < 0).any():
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if b._array.ndim == 0 and a._array.dtype.kind == "f" and float(b._array) == 2.0 and not b.requires_grad:
+        return _square(a)
+    out = quietly(np.power, a._array, b._array)
+    return _core.record("PowBackward0", _pow_backward, (a, b), out, (a, b), True, shapes_of(a, b))
+
+
+def _square(input: Tensor) -> Tensor:
+    out = compute("mul", np.multiply, input, input)
+    return _core.record("PowBackward0", _square_backward, (input,), out, (input,))
+
+
+def _square_backward(ctx: Node, grad: Tensor) -> Tensor:
+    (x,) = ctx.saved
+    return grad * (2 * x)
+
+
+def _pow_backward(ctx: Node, grad: Tensor) -> Pair:
+    from fastnn.ops.select import where
+
+    first, second = ctx.needs
+    a, b, out = ctx.saved
+    grad_a = grad_b = None
+    if first:  # at exponent 0 the derivative is 0, also where 0 * 0**-1 would be NaN
+        grad_a = where(b == 0, 0.0, grad * (b * pow(a, b - 1)))
+    if second:  # at base 0 it is 0 for exponents of 0 or more
+        grad_b = where((a == 0) & (b >= 0), 0.0, grad * (out * a.log()))
+    return sum_pair(grad_a, grad_b, ctx.extra)
+
+
+def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """input ** exponent in float64."""
+    a, b = operands(input, exponent, "float_power")
+    return pow(cast(a, np.dtype(np.float64)), cast(b, np.dtype(np.float64)))
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of the two, NaN where either is; equal values share the gradient."""
+    return _extremum("MaximumBackward0", np.maximum, input, other, "maximum")
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of the two, NaN where either is; equal values share the gradient."""
+    return _extremum("MinimumBackward0", np.minimum, input, other, "minimum")
+
+
+def _extremum(node: str, ufunc: Callable[..., Any], input: Tensor, other: Tensor, name: str) -> Tensor:
+    a, b = operands(input, other, name)
+    broadcast_shape(a._array.shape, b._array.shape)
+    out = ufunc(a._array, b._array)
+    return _core.record(node, _extremum_backward, (a, b), out, (a, b), extra=(ufunc is np.maximum, shapes_of(a, b)))
+
+
+def _extremum_backward(ctx: Node, grad: Tensor) -> Pair:
+    larger, shapes = ctx.extra
+    a, b = ctx.arrays
+    half = np.where(a == b, 0.5, 0.0)
+    to_a = _core.wrap((np.where(a > b if larger else a < b, 1.0, half)).astype(a.dtype))
+    return sum_pair(grad * to_a, grad * (1 - to_a), shapes)
+
+
+# ------------------------------------------------------------------------------------------------ in place
+
+
+def add_(input: Tensor, other: TensorLike, *, alpha: float = 1) -> Tensor:
+    """input += alpha * other, in place."""
+    return in_place(add, input, other, alpha=alpha)
+
+
+def sub_(input: Tensor, other: TensorLike, *, alpha: float = 1) -> Tensor:
+    """input -= alpha * other, in place."""
+    return in_place(sub, input, other, alpha=alpha)
+
+
+def mul_(input: Tensor, other: TensorLike) -> Tensor:
+    """input *= other, in place."""
+    return in_place(mul, input, other)
+
+
+def div_(input: Tensor, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
+    """input /= other, in place."""
+    return in_place(div, input, other, rounding_mode=rounding_mode)
+
+
+def pow_(input: Tensor, exponent: TensorLike) -> Tensor:
+    """input **= exponent, in place."""
+    return in_place(pow, input, exponent)
+
+
+true_divide = divide = div
+multiply = mul
+subtract = sub

@@ -1,0 +1,218 @@
+"""Functions of one tensor, element by element: exp, log, trigonometry, rounding, with in-place forms.
+
+The table at the end holds one row a function: its name, NumPy's function for the values, and the derivative as a
+function of grad, the input and the output. Integers are computed in the default floating dtype where PyTorch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import _core
+from fastnn._core import dense
+from fastnn.kernels import K
+from fastnn.ops.arithmetic import as_floating, quietly
+from fastnn.ops.gate import KERNEL_DTYPES, tensor_argument
+from fastnn.ops.in_place import in_place
+from fastnn.ops.select import where
+
+if TYPE_CHECKING:
+    from fastnn._core import Node
+    from fastnn.tensor import Tensor
+
+    Values = Callable[[NDArray[Any]], NDArray[Any]]
+    Derivative = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+__all__ = [
+    "abs", "abs_", "absolute", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_", "cosh", "exp",
+    "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "log_", "neg",
+    "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round", "round_", "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt",
+    "sqrt_", "square", "square_", "tan", "trunc", "trunc_",
+]  # fmt: skip
+
+
+def _function(name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str) -> Any:
+    """The public function of one row of the table. saves: "input", "output" or "" - what the derivative reads."""
+    node = f"{name.capitalize()}Backward0"
+
+    def backward(ctx: Node, grad: Tensor) -> Tensor:
+        saved = ctx.saved[0] if saves else grad
+        return derivative(grad, saved, saved)
+
+    def function(input: Tensor) -> Tensor:
+        tensor = tensor_argument(input, name)
+        if not keeps_integers:
+            tensor = as_floating(tensor)
+        out = quietly(values, tensor._array)
+        return _core.record(node, backward, (tensor,), out, (tensor,) if saves == "input" else (), saves == "output")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+def _zero(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    return grad * 0
+
+
+# ------------------------------------------------------------------------------------------------ exp, by kernel
+
+
+def exp(input: Tensor) -> Tensor:
+    """e ** input, element by element."""
+    tensor = as_floating(tensor_argument(input, "exp"))
+    x = tensor._array
+    if x.dtype in KERNEL_DTYPES:
+        out = np.empty(x.shape, x.dtype)
+        K.exp_forward(dense(tensor), out)
+    else:
+        out = quietly(np.exp, x)
+    return _core.record("ExpBackward0", _exp_backward, (tensor,), out, (), True)
+
+
+def _exp_backward(ctx: Node, grad: Tensor) -> Tensor:
+    return grad * ctx.saved[0]
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+
+def _rsqrt(x: NDArray[Any]) -> NDArray[Any]:
+    return 1 / np.sqrt(x)  # type: ignore[no-any-return]
+
+
+def _reciprocal(x: NDArray[Any]) -> NDArray[Any]:
+    return 1 / x
+
+
+def _frac(x: NDArray[Any]) -> NDArray[Any]:
+    return x - np.trunc(x)  # type: ignore[no-any-return]
+
+
+_ROWS: list[tuple[str, Any, Derivative, str, bool, str]] = [
+    ("neg", np.negative, lambda g, x, y: -g, "", True, "-input."),
+    ("abs", np.abs, lambda g, x, y: g * sign(x), "input", True, "|input|; the derivative at 0 is 0."),
+    ("sign", np.sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
+    ("square", np.square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
+    ("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "output", False, "The square root; NaN below 0."),
+    ("rsqrt", _rsqrt, lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
+    ("reciprocal", _reciprocal, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
+    ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input."),
+    ("expm1", np.expm1, lambda g, x, y: g * (y + 1), "output", False, "e ** input - 1, accurate near 0."),
+    ("log", np.log, lambda g, x, y: g / x, "input", False, "The natural logarithm; -inf at 0, NaN below."),
+    ("log2", np.log2, lambda g, x, y: g / (x * float(np.log(2))), "input", False, "The logarithm to base 2."),
+    ("log10", np.log10, lambda g, x, y: g / (x * float(np.log(10))), "input", False, "The logarithm to base 10."),
+    ("log1p", np.log1p, lambda g, x, y: g / (x + 1), "input", False, "log(1 + input), accurate near 0."),
+    ("sin", np.sin, lambda g, x, y: g * cos(x), "input", False, "The sine of input in radians."),
+    ("cos", np.cos, lambda g, x, y: -g * sin(x), "input", False, "The cosine of input in radians."),
+    ("tan", np.tan, lambda g, x, y: g * (y * y + 1), "output", False, "The tangent of input in radians."),
+    ("asin", np.arcsin, lambda g, x, y: g * rsqrt(1 - x * x), "input", False, "The arc sine, in radians."),
+    ("acos", np.arccos, lambda g, x, y: -g * rsqrt(1 - x * x), "input", False, "The arc cosine, in radians."),
+    ("atan", np.arctan, lambda g, x, y: g / (x * x + 1), "input", False, "The arc tangent, in radians."),
+    ("sinh", np.sinh, lambda g, x, y: g * cosh(x), "input", False, "The hyperbolic sine."),
+    ("cosh", np.cosh, lambda g, x, y: g * sinh(x), "input", False, "The hyperbolic cosine."),
+    ("asinh", np.arcsinh, lambda g, x, y: g * rsqrt(x * x + 1), "input", False, "The inverse hyperbolic sine."),
+    ("acosh", np.arccosh, lambda g, x, y: g * rsqrt(x * x - 1), "input", False, "The inverse hyperbolic cosine."),
+    ("atanh", np.arctanh, lambda g, x, y: g / (1 - x * x), "input", False, "The inverse hyperbolic tangent."),
+    ("floor", np.floor, _zero, "", True, "The largest integer not above input."),
+    ("ceil", np.ceil, _zero, "", True, "The smallest integer not below input."),
+    ("trunc", np.trunc, _zero, "", True, "The integer part, towards 0."),
+    ("frac", _frac, lambda g, x, y: g, "", False, "The fractional part, input - trunc(input)."),
+]
+_BY_NAME = {row[0]: _function(*row) for row in _ROWS}
+
+# One assignment a name, so that editors and type checkers see them.
+neg: Callable[[Tensor], Tensor] = _BY_NAME["neg"]
+abs: Callable[[Tensor], Tensor] = _BY_NAME["abs"]
+sign: Callable[[Tensor], Tensor] = _BY_NAME["sign"]
+square: Callable[[Tensor], Tensor] = _BY_NAME["square"]
+sqrt: Callable[[Tensor], Tensor] = _BY_NAME["sqrt"]
+rsqrt: Callable[[Tensor], Tensor] = _BY_NAME["rsqrt"]
+reciprocal: Callable[[Tensor], Tensor] = _BY_NAME["reciprocal"]
+exp2: Callable[[Tensor], Tensor] = _BY_NAME["exp2"]
+expm1: Callable[[Tensor], Tensor] = _BY_NAME["expm1"]
+log: Callable[[Tensor], Tensor] = _BY_NAME["log"]
+log2: Callable[[Tensor], Tensor] = _BY_NAME["log2"]
+log10: Callable[[Tensor], Tensor] = _BY_NAME["log10"]
+log1p: Callable[[Tensor], Tensor] = _BY_NAME["log1p"]
+sin: Callable[[Tensor], Tensor] = _BY_NAME["sin"]
+cos: Callable[[Tensor], Tensor] = _BY_NAME["cos"]
+tan: Callable[[Tensor], Tensor] = _BY_NAME["tan"]
+asin: Callable[[Tensor], Tensor] = _BY_NAME["asin"]
+acos: Callable[[Tensor], Tensor] = _BY_NAME["acos"]
+atan: Callable[[Tensor], Tensor] = _BY_NAME["atan"]
+sinh: Callable[[Tensor], Tensor] = _BY_NAME["sinh"]
+cosh: Callable[[Tensor], Tensor] = _BY_NAME["cosh"]
+asinh: Callable[[Tensor], Tensor] = _BY_NAME["asinh"]
+acosh: Callable[[Tensor], Tensor] = _BY_NAME["acosh"]
+atanh: Callable[[Tensor], Tensor] = _BY_NAME["atanh"]
+floor: Callable[[Tensor], Tensor] = _BY_NAME["floor"]
+ceil: Callable[[Tensor], Tensor] = _BY_NAME["ceil"]
+trunc: Callable[[Tensor], Tensor] = _BY_NAME["trunc"]
+frac: Callable[[Tensor], Tensor] = _BY_NAME["frac"]
+negative, absolute, sgn = neg, abs, sign
+
+
+def positive(input: Tensor) -> Tensor:
+    """input itself."""
+    return tensor_argument(input, "positive")
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """The nearest number of so many decimals, halves to even."""
+    tensor = tensor_argument(input, "round")
+    return _core.record("RoundBackward0", _round_backward, (tensor,), np.round(tensor._array, decimals))
+
+
+def _round_backward(ctx: Node, grad: Tensor) -> Tensor:
+    return grad * 0
+
+
+# ------------------------------------------------------------------------------------------------ tests of values
+
+
+def isnan(input: Tensor) -> Tensor:
+    """Where input is NaN."""
+    return _core.wrap(np.isnan(tensor_argument(input, "isnan")._array))
+
+
+def isinf(input: Tensor) -> Tensor:
+    """Where input is +inf or -inf."""
+    return _core.wrap(np.isinf(tensor_argument(input, "isinf")._array))
+
+
+def isfinite(input: Tensor) -> Tensor:
+    """Where input is neither infinite nor NaN."""
+    return _core.wrap(np.isfinite(tensor_argument(input, "isfinite")._array))
+
+
+# ------------------------------------------------------------------------------------------------ in place
+
+
+def _in_place_form(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def form(input: Tensor) -> Tensor:
+        return in_place(function, input)
+
+    form.__name__ = form.__qualname__ = f"{function.__name__}_"
+    form.__doc__ = f"{function.__doc__} In place."
+    return form
+
+
+neg_ = _in_place_form(neg)
+abs_ = _in_place_form(abs)
+exp_ = _in_place_form(exp)
+log_ = _in_place_form(log)
+sqrt_ = _in_place_form(sqrt)
+rsqrt_ = _in_place_form(rsqrt)
+reciprocal_ = _in_place_form(reciprocal)
+square_ = _in_place_form(square)
+sin_ = _in_place_form(sin)
+cos_ = _in_place_form(cos)
+floor_ = _in_place_form(floor)
+ceil_ = _in_place_form(ceil)
+trunc_ = _in_place_form(trunc)
+round_ = _in_place_form(round)

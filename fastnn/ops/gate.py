@@ -1,0 +1,93 @@
+"""The gate that every array passes before a kernel sees it, and the promotion of operands to one dtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import _core
+from fastnn._core import dense
+
+if TYPE_CHECKING:
+    from fastnn._core import Node
+    from fastnn.tensor import Tensor
+
+    Scalar = bool | int | float
+    TensorLike = Tensor | Scalar
+
+__all__ = ["cast", "dense", "floating", "is_kernel_dtype", "operands", "tensor_argument"]
+
+KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def is_kernel_dtype(dtype: np.dtype[Any]) -> bool:
+    """Whether the kernels compute in this dtype; the others are NumPy's."""
+    return dtype in KERNEL_DTYPES
+
+
+def tensor_argument(value: object, function: str, argument: str = "input") -> Tensor:
+    """value, which must be a Tensor."""
+    if not isinstance(value, _core.TensorBase):
+        raise TypeError(f"{function}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+    return value  # type: ignore[return-value]
+
+
+def floating(tensor: Tensor, function: str, argument: str = "input") -> NDArray[Any]:
+    """A dense float32 or float64 array of the tensor's values, for kernels that have no other dtype."""
+    array = dense(tensor)
+    if array.dtype not in KERNEL_DTYPES:
+        raise NotImplementedError(
+            f'"{function}" not implemented for {tensor.dtype}: {argument} is expected to be float32 or float64'
+        )
+    return array
+
+
+def cast(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    """tensor in another dtype, on the tape; itself where it has that dtype already."""
+    array = tensor._array
+    if array.dtype == dtype:
+        return tensor
+    with np.errstate(all="ignore"):
+        out = array.astype(dtype)
+    return _core.record("ToCopyBackward0", _cast_backward, (tensor,), out, extra=array.dtype)
+
+
+def _cast_backward(ctx: Node, grad: Tensor) -> Tensor:
+    return cast(grad, ctx.extra)
+
+
+def operands(input: TensorLike, other: TensorLike, function: str) -> tuple[Tensor, Tensor]:
+    """Both as tensors of the dtype that PyTorch's promotion gives; at least one must be a Tensor."""
+    if isinstance(input, _core.TensorBase) and isinstance(other, _core.TensorBase):
+        a, b = input._array, other._array
+        if a.dtype is b.dtype or a.dtype == b.dtype:
+            return input, other  # type: ignore[return-value]
+    return _promote(input, other, function)
+
+
+def _promote(input: TensorLike, other: TensorLike, function: str) -> tuple[Tensor, Tensor]:
+    from fastnn.dtypes import result_type
+
+    a = _operand(input, function, "input")
+    b = _operand(other, function, "other")
+    dtype = result_type(a, b).to_numpy
+    return _as_tensor(a, dtype), _as_tensor(b, dtype)
+
+
+def _operand(value: object, function: str, argument: str) -> Any:
+    if isinstance(value, (_core.TensorBase, bool, int, float)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _core.wrap(np.asarray(value))
+    raise TypeError(f"{function}(): argument '{argument}' must be Tensor or a number, not {type(value).__name__}")
+
+
+def _as_tensor(value: Any, dtype: np.dtype[Any]) -> Tensor:
+    if isinstance(value, _core.TensorBase):
+        return cast(value, dtype)  # type: ignore[arg-type]
+    try:
+        return _core.wrap(np.array(value, dtype=dtype))
+    except OverflowError:
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {value}") from None

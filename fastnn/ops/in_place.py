@@ -1,0 +1,35 @@
+"""In-place forms: the out-of-place op, its values stored in the target's memory, its node made the target's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.ops.gate import cast
+
+if TYPE_CHECKING:
+    from fastnn.tensor import Tensor
+
+CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def in_place(forward: Callable[..., Tensor], input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """input becomes forward(input, *args, **options); raises, with nothing changed, where it can't hold the result."""
+    others = tuple(arg for arg in args if isinstance(arg, _core.TensorBase))
+    _core.check_inplace(input, *others)
+    # Only where another operand's gradient will read the old values must they be kept.
+    keep = _core.is_grad_enabled() and any(other.requires_grad for other in others)
+    out = forward(_core.snapshot(input) if keep else input, *args, **options)
+    array = input._array
+    if out._array.shape != array.shape:
+        raise RuntimeError(
+            f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(out._array.shape)}"
+        )
+    if CATEGORY[out._array.dtype.kind] > CATEGORY[array.dtype.kind]:
+        raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {input.dtype}")
+    out = cast(out, array.dtype)
+    np.copyto(array, out._array)
+    return _core.adopt(input, out)

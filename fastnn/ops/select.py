@@ -1,0 +1,112 @@
+"""where and clamp: choosing between values, with the gradient going to the chosen one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.ops.broadcast import broadcast_shape, sum_to
+from fastnn.ops.gate import operands, tensor_argument
+from fastnn.ops.in_place import in_place
+
+if TYPE_CHECKING:
+    from fastnn._core import Node
+    from fastnn.ops.gate import TensorLike
+    from fastnn.tensor import Tensor
+
+__all__ = ["clamp", "clamp_", "clamp_max", "clamp_min", "clip", "where"]
+
+
+def where(condition: Tensor, input: TensorLike | None = None, other: TensorLike | None = None) -> Any:
+    """input where condition (bool) else other, broadcast; with condition alone, its nonzero indices as a tuple.
+
+    The branch not taken gets a gradient of 0. Where its own derivative is infinite or NaN, 0 times that is NaN, as
+    in PyTorch: choose a harmless argument first, as in where(x > 0, where(x > 0, x, 1).sqrt(), x).
+    """
+    mask = tensor_argument(condition, "where", "condition")._array
+    if input is None and other is None:
+        return tuple(_core.wrap(index.astype(np.int64)) for index in np.nonzero(np.atleast_1d(mask)))
+    if input is None or other is None:
+        raise TypeError("where(): expected condition alone, or condition, input and other")
+    if mask.dtype != np.bool_:
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+    if not isinstance(input, _core.TensorBase) and not isinstance(other, _core.TensorBase):
+        from fastnn.creation import tensor
+
+        input = tensor(input)
+    a, b = operands(input, other, "where")
+    broadcast_shape(broadcast_shape(a._array.shape, b._array.shape), mask.shape)
+    out = np.where(mask, a._array, b._array)
+    shapes = (a._array.shape, b._array.shape)
+    return _core.record("WhereBackward0", _where_backward, (a, b), out, (condition,), extra=shapes)
+
+
+def _where_backward(ctx: Node, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    a, b = ctx.extra
+    first, second = ctx.needs
+    (condition,) = ctx.saved
+    return (
+        sum_to(where(condition, grad, 0.0), a) if first else None,
+        sum_to(where(condition, 0.0, grad), b) if second else None,
+    )
+
+
+def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
+    """input limited to [min, max]; NaN stays. The gradient passes where min <= input <= max."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, _core.TensorBase) or isinstance(max, _core.TensorBase):
+        return _clamp_tensors(input, min, max)
+    a = tensor_argument(input, "clamp")
+    for bound in (min, max):
+        if bound is not None:
+            a, _ = operands(a, bound, "clamp")
+    x = a._array
+    out = x
+    if min is not None:
+        out = np.maximum(out, np.asarray(min, x.dtype))
+    if max is not None:
+        out = np.minimum(out, np.asarray(max, x.dtype))
+    return _core.record("ClampBackward1", _clamp_backward, (a,), out, (a,), extra=(min, max))
+
+
+def _clamp_backward(ctx: Node, grad: Tensor) -> Tensor:
+    low, high = ctx.extra
+    (x,) = ctx.arrays
+    inside = np.ones(x.shape, np.bool_)
+    if low is not None:
+        inside &= ~(x < low)
+    if high is not None:
+        inside &= ~(x > high)
+    return where(_core.wrap(inside), grad, 0.0)  # type: ignore[no-any-return]
+
+
+def _clamp_tensors(input: Tensor, min: TensorLike | None, max: TensorLike | None) -> Tensor:
+    out = input
+    if min is not None:
+        a, b = operands(out, min, "clamp")
+        out = where(_core.wrap(np.asarray(a._array < b._array)), b, a)
+    if max is not None:
+        a, b = operands(out, max, "clamp")
+        out = where(_core.wrap(np.asarray(a._array > b._array)), b, a)
+    return out
+
+
+def clamp_min(input: Tensor, min: TensorLike) -> Tensor:
+    """input, at least min."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
+    """input, at most max."""
+    return clamp(input, max=max)
+
+
+def clamp_(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
+    """input limited to [min, max], in place."""
+    return in_place(clamp, input, min, max)
+
+
+clip = clamp

@@ -1,0 +1,381 @@
+"""Tensor: an n-dimensional array with a place on the tape. Its operators and methods are the functions of ops.
+
+A function of ops takes the tensor as its first argument, so that the same object serves as the method: a call of
+x.exp() is a call of ops.elementwise.exp(x), with nothing between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
+from fastnn import fill as _fill
+from fastnn.device import device as Device
+from fastnn.ops import activation, arithmetic, compare, elementwise, join, matmul as _matmul, pieces, select, shape as _shape, softmax as _softmax
+from fastnn.size import Size
+
+if TYPE_CHECKING:
+    from fastnn.utils.hooks import RemovableHandle
+
+CPU = Device("cpu")
+
+
+class Tensor(_core.TensorBase):
+    """An array of one dtype on the CPU. Make one with fastnn.tensor, from_numpy, zeros, randn ...
+
+    Memory is shared with NumPy both ways: from_numpy(array), tensor.numpy(), np.asarray(tensor).
+    """
+
+    __array_priority__ = 1000  # ndarray + Tensor is Tensor.__radd__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        """Tensor(data): float32 as in PyTorch's legacy constructor; use fastnn.tensor."""
+        if args or kwargs:
+            return creation.tensor(*args, **kwargs) if kwargs else _legacy(cls, args)
+        return _core.TensorBase.__new__(cls)
+
+    # -------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self) -> Size:
+        """The extents."""
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the extent of one dimension."""
+        return Size(self._array.shape) if dim is None else self._array.shape[_dim(dim, self._array.ndim)]
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type."""
+        return dtypes.from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> Device:
+        """Always the CPU."""
+        return CPU
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self._array.itemsize
+
+    element_size = lambda self: self._array.itemsize  # noqa: E731
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self._array.size * self._array.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The steps between neighbours along each dimension, in elements."""
+        steps = tuple(step // self._array.itemsize for step in self._array.strides)
+        return steps if dim is None else steps[_dim(dim, self._array.ndim)]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._array.__array_interface__["data"][0])
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in the order of C."""
+        return self._array.flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is float16, float32 or float64."""
+        return self._array.dtype.kind == "f"
+
+    is_complex = lambda self: False  # noqa: E731
+    is_signed = lambda self: self._array.dtype.kind in "if"  # noqa: E731
+    is_cuda = False
+    is_sparse = False
+    is_quantized = False
+    layout = None
+
+    def node_is_set(self) -> bool:
+        """Whether an op on the tape made this tensor."""
+        return self.grad_fn is not None
+
+    # -------------------------------------------------------------------------------------------- the tape
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Adds this tensor's gradients to the .grad of the leaves; see fastnn.autograd.backward."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory, off the tape."""
+        return _core.detach(self)
+
+    def detach_(self) -> Tensor:
+        """Takes this tensor off the tape."""
+        self._detach_()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets requires_grad; returns self."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, off the tape, whose changes the tape does not notice."""
+        return _core.wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, _core.TensorBase):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._set_data(value)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """hook(gradient) runs once the whole gradient of this tensor is known; what it returns replaces it."""
+        from fastnn.utils.hooks import RemovableHandle
+
+        table = self._hook_table()
+        handle = RemovableHandle(table)
+        table[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """hook(self) runs after a leaf's .grad was updated."""
+        from fastnn.utils.hooks import RemovableHandle
+
+        table = self._after_hook_table()
+        handle = RemovableHandle(table)
+        table[handle.id] = hook
+        return handle
+
+    # -------------------------------------------------------------------------------------------- ways out
+
+    item = _conversion.item
+    tolist = _conversion.tolist
+    numpy = _conversion.numpy
+    clone = _conversion.clone
+    to = _conversion.to
+    type = _conversion.type_
+    copy_ = _conversion.copy_
+    fill_ = _conversion.fill_
+    zero_ = _conversion.zero_
+    __deepcopy__ = _conversion.deepcopy
+    __reduce_ex__ = _conversion.reduce_ex
+
+    def cpu(self) -> Tensor:
+        """self: it is on the CPU."""
+        return self
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Tensor:
+        """RuntimeError: fastnn is a CPU library."""
+        return self.to(Device("cuda"))
+
+    def pin_memory(self) -> Tensor:
+        """self: there is no device to pin memory for."""
+        return self
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """self in other's dtype."""
+        return self.to(other.dtype)
+
+    def double(self) -> Tensor:
+        """self in float64."""
+        return self.to(dtypes.float64)
+
+    def float(self) -> Tensor:
+        """self in float32."""
+        return self.to(dtypes.float32)
+
+    def half(self) -> Tensor:
+        """self in float16."""
+        return self.to(dtypes.float16)
+
+    def long(self) -> Tensor:
+        """self in int64."""
+        return self.to(dtypes.int64)
+
+    def int(self) -> Tensor:
+        """self in int32."""
+        return self.to(dtypes.int32)
+
+    def short(self) -> Tensor:
+        """self in int16."""
+        return self.to(dtypes.int16)
+
+    def bool(self) -> Tensor:
+        """self in bool."""
+        return self.to(dtypes.bool)
+
+    def byte(self) -> Tensor:
+        """self in uint8."""
+        return self.to(dtypes.uint8)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return dlpack.dlpack(self, **kwargs)
+
+    def __dlpack_device__(self) -> tuple[Any, Any]:
+        return dlpack.dlpack_device(self)
+
+    def __repr__(self) -> str:
+        return printing.tensor_repr(self)
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._array.ndim == 0 and spec else str(self)
+
+    def __bool__(self) -> Any:
+        if self._array.size != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with no values is ambiguous"
+                if self._array.size == 0
+                else "Boolean value of Tensor with more than one value is ambiguous"
+            )
+        return bool(self._array.item())
+
+    def __float__(self) -> Any:
+        return float(self.item())
+
+    def __int__(self) -> Any:
+        return int(self.item())
+
+    def __index__(self) -> Any:
+        if self._array.dtype.kind not in "iub" or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __len__(self) -> Any:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(pieces.unbind(self))
+
+    def __contains__(self, element: object) -> Any:
+        value = element._array if isinstance(element, _core.TensorBase) else element
+        return bool((self._array == value).any())
+
+    def __hash__(self) -> Any:
+        return id(self)
+
+    new_zeros, new_ones, new_empty = creation.new_zeros, creation.new_ones, creation.new_empty
+    new_full, new_tensor = creation.new_full, creation.new_tensor
+    uniform_, normal_, bernoulli_ = _fill.uniform_, _fill.normal_, _fill.bernoulli_
+    exponential_, random_ = _fill.exponential_, _fill.random_
+
+    # -------------------------------------------------------------------------------------------- operators
+
+    __add__ = __radd__ = arithmetic.add
+    __sub__ = arithmetic.sub
+    __rsub__ = arithmetic.rsub
+    __mul__ = __rmul__ = arithmetic.mul
+    __truediv__ = arithmetic.div
+    __floordiv__ = arithmetic.floor_divide
+    __mod__ = arithmetic.remainder
+    __pow__ = arithmetic.pow
+    __matmul__ = _matmul.matmul
+    __iadd__ = arithmetic.add_
+    __isub__ = arithmetic.sub_
+    __imul__ = arithmetic.mul_
+    __itruediv__ = arithmetic.div_
+    __ipow__ = arithmetic.pow_
+    __neg__ = elementwise.neg
+    __pos__ = elementwise.positive
+    __abs__ = elementwise.abs
+    __eq__ = compare.eq  # type: ignore[assignment]
+    __ne__ = compare.ne  # type: ignore[assignment]
+    __lt__ = compare.lt
+    __le__ = compare.le
+    __gt__ = compare.gt
+    __ge__ = compare.ge
+    __and__ = __rand__ = compare.bitwise_and
+    __or__ = __ror__ = compare.bitwise_or
+    __xor__ = __rxor__ = compare.bitwise_xor
+    __invert__ = compare.bitwise_not
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return arithmetic.div(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return arithmetic.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return arithmetic.remainder(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return arithmetic.pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _matmul.matmul(creation.as_tensor(other), self)
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions reversed."""
+        return _shape.permute(self, tuple(reversed(range(self._array.ndim))))
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions swapped."""
+        return _shape.transpose(self, -2, -1)
+
+
+def _dim(dim: Any, ndim: Any) -> Any:
+    from fastnn.ops.dims import wrap_dim
+
+    return wrap_dim(dim, ndim)
+
+
+def _legacy(cls: type[Tensor], args: tuple[Any, ...]) -> Tensor:
+    """PyTorch's Tensor(data) and Tensor(2, 3)."""
+    if len(args) == 1 and not isinstance(args[0], int):
+        return creation.tensor(args[0], dtype=dtypes.get_default_dtype())
+    return creation.empty(*args)
+
+
+def _add_methods() -> None:
+    """Makes the public functions of ops methods, under the names in each module's __all__."""
+    for module in (activation, arithmetic, compare, elementwise, join, _matmul, pieces, select, _shape):
+        for name in module.__all__:
+            if name not in NOT_METHODS and name not in Tensor.__dict__:
+                setattr(Tensor, name, getattr(module, name))
+
+
+# Functions whose first argument is not the tensor that a method belongs to.
+NOT_METHODS = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "where", "rsub"})
+
+_add_methods()
+_core.set_tensor_type(Tensor)
+
+from fastnn import autograd  # noqa: E402 - it builds on Tensor
