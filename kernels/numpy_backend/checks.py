@@ -12,25 +12,34 @@ import numpy as np
 
 from ..contract import ACTIVATIONS, Array, Labels, Mask
 
-FLOATING = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
 UINT8 = np.dtype(np.uint8)
 INT64 = np.dtype(np.int64)
 
 
+def fits(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any], written: bool = False) -> bool:
+    """Whether an array is dense, of that shape and dtype, and writeable where it is written."""
+    if array.shape != shape or array.dtype != dtype:
+        return False
+    flags = array.flags
+    return flags.carray if written else flags.c_contiguous and flags.aligned
+
+
 def expect(name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any], written: bool = False) -> None:
-    """array is dense, of that shape and dtype, and writeable where it is written."""
+    """Raises ValueError unless the array fits."""
+    if fits(array, shape, dtype, written):
+        return
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{name}: expected shape {shape} of {dtype}, got shape {array.shape} of {array.dtype}")
-    flags = array.flags
-    if not (flags.c_contiguous and flags.aligned):
+    if not (array.flags.c_contiguous and array.flags.aligned):
         raise ValueError(f"{name}: expected a C-contiguous, aligned array, got strides {array.strides}")
-    if written and not flags.writeable:
-        raise ValueError(f"{name}: expected a writeable array, got a read-only one")
+    raise ValueError(f"{name}: expected a writeable array, got a read-only one")
 
 
 def floating(name: str, array: Array, dimensions: int | None = None) -> np.dtype[Any]:
     """The dtype of a dense float32 or float64 array, of that many dimensions where a number is given."""
-    if array.dtype not in FLOATING:
+    if array.dtype != FLOAT32 and array.dtype != FLOAT64:
         raise ValueError(f"{name}: expected float32 or float64, got {array.dtype}")
     if dimensions is not None and array.ndim != dimensions:
         raise ValueError(f"{name}: expected {dimensions} dimensions, got shape {array.shape}")
@@ -146,6 +155,8 @@ def binary(a: Array, b: Array, out: Array) -> None:
     dtype = floating("out", out, 3)
     expect("out", out, out.shape, dtype, written=True)
     for name, array in (("a", a), ("b", b)):
+        if fits(array, out.shape, dtype):
+            continue
         floating(name, array, 3)
         for extent, full in zip(array.shape, out.shape, strict=True):
             if extent not in (1, full):
@@ -183,9 +194,12 @@ def optimizer(params: Sequence[Array], grads: Sequence[Array], state: dict[str, 
     if not params:
         return
     dtype = floating("params[0]", params[0])
+    arrays = [("params", params, True), ("grads", grads, False)]
+    for name, values in state.items():
+        if values is not None and isinstance(values[0], np.ndarray):
+            arrays.append((name, values, True))
     for i, param in enumerate(params):
-        expect(f"params[{i}]", param, param.shape, dtype, written=True)
-        expect(f"grads[{i}]", grads[i], param.shape, dtype)
-        for name, values in state.items():
-            if values is not None and isinstance(values[i], np.ndarray):
-                expect(f"{name}[{i}]", values[i], param.shape, dtype, written=True)
+        shape = param.shape
+        for name, each, written in arrays:
+            if not fits(each[i], shape, dtype, written):
+                expect(f"{name}[{i}]", each[i], shape, dtype, written)

@@ -1,0 +1,64 @@
+"""The kernels of the contract, compiled by Numba at run time for the processor at hand.
+
+Serial loops without the GIL, driven in chunks by the process-wide workers; products use NumPy's BLAS. Importing
+this package compiles nothing: each loop is compiled at its first call.
+"""
+
+from __future__ import annotations
+
+from .dropout import dropout_backward, dropout_forward
+from .elementwise import (
+    add,
+    copy,
+    div,
+    exp_forward,
+    leaky_relu_backward,
+    leaky_relu_forward,
+    mul,
+    relu_backward,
+    relu_forward,
+    sigmoid_backward,
+    sigmoid_forward,
+    sub,
+    tanh_backward,
+    tanh_forward,
+)
+from .linear import linear_backward, linear_forward, matmul
+from .loss import cross_entropy_forward
+from .optim import adam_step, sgd_step
+from .reduce import sum_forward
+from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
+
+# Kernels of the contract that this backend lacks.
+MISSING: tuple[str, ...] = ()
+
+__all__ = [
+    "MISSING",
+    "adam_step",
+    "add",
+    "copy",
+    "cross_entropy_forward",
+    "div",
+    "dropout_backward",
+    "dropout_forward",
+    "exp_forward",
+    "leaky_relu_backward",
+    "leaky_relu_forward",
+    "linear_backward",
+    "linear_forward",
+    "log_softmax_backward",
+    "log_softmax_forward",
+    "matmul",
+    "mul",
+    "relu_backward",
+    "relu_forward",
+    "sgd_step",
+    "sigmoid_backward",
+    "sigmoid_forward",
+    "softmax_backward",
+    "softmax_forward",
+    "sub",
+    "sum_forward",
+    "tanh_backward",
+    "tanh_forward",
+]

@@ -1,0 +1,122 @@
+"""Products of matrices: NumPy's BLAS, with bias and activation in one compiled pass behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..contract import ACTIVATIONS, Array
+from ..numpy_backend import checks
+from ..numpy_backend.elementwise import quiet
+from . import _math
+from ._jit import CONTRACT, jit
+from ._loop import chunked, flat, rows_per_chunk
+from .elementwise import relu_backward, sigmoid_backward, tanh_backward
+from .reduce import sum_forward
+
+_BACKWARD = {"relu": relu_backward, "sigmoid": sigmoid_backward, "tanh": tanh_backward}
+_RELU, _SIGMOID, _TANH = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh"))
+TILE = 256
+
+
+@jit(CONTRACT)
+def _finish(out: Array, bias: Array, columns: int, activation: int, first: int, last: int) -> None:
+    """Rows [first, last) of out: bias (none where it has no elements) and activation."""
+    zero, one = out.dtype.type(0), out.dtype.type(1)
+    for m in range(first, last):
+        row = out[m * columns : (m + 1) * columns]
+        if activation == _RELU:
+            if len(bias):
+                for i in range(columns):
+                    value = row[i] + bias[i]
+                    row[i] = zero if value < zero else value
+            else:
+                for i in range(columns):
+                    row[i] = zero if row[i] < zero else row[i]
+            continue
+        if len(bias):
+            for i in range(columns):
+                row[i] += bias[i]
+        if activation == _SIGMOID:
+            for i in range(columns):
+                row[i] = one / (one + _math.exp(-row[i]))
+        elif activation == _TANH:
+            for i in range(columns):
+                row[i] = _math.tanh(row[i])
+
+
+def _epilogue(out: Array, bias: Array | None, activation: str) -> None:
+    if bias is None and activation == "none":
+        return
+    columns = out.shape[-1]
+    if columns == 0:
+        return
+    values = flat(np.empty(0, out.dtype) if bias is None else bias)
+    rows, code = out.size // columns, ACTIVATIONS.index(activation)
+    chunked(_finish, rows, rows_per_chunk(columns), out.reshape(-1), values, columns, code)
+
+
+def _accumulate(left: Array, right: Array, out: Array) -> None:
+    """out += left @ right, through a tile of fixed size."""
+    tile = np.empty(TILE * TILE, out.dtype)
+    for a, b, c in zip(left, right, out, strict=True):
+        for top in range(0, c.shape[0], TILE):
+            for start in range(0, c.shape[1], TILE):
+                target = c[top : top + TILE, start : start + TILE]
+                product = tile[: target.size].reshape(target.shape)
+                np.matmul(a[top : top + TILE], b[:, start : start + TILE], out=product)
+                target += product
+
+
+@quiet
+def matmul(
+    a: Array,
+    b: Array,
+    transpose_a: bool,
+    transpose_b: bool,
+    bias: Array | None,
+    activation: str,
+    accumulate: bool,
+    out: Array,
+) -> None:
+    checks.matmul(a, b, transpose_a, transpose_b, bias, activation, out)
+    left = a.swapaxes(1, 2) if transpose_a else a
+    right = b.swapaxes(1, 2) if transpose_b else b
+    if len(left) != len(out):
+        left = np.broadcast_to(left, (len(out), *left.shape[1:]))
+    if accumulate:
+        _accumulate(left, np.broadcast_to(right, (len(out), *right.shape[1:])), out)
+    else:
+        np.matmul(left, right, out=out)
+    _epilogue(out, bias, activation)
+
+
+@quiet
+def linear_forward(x: Array, weight: Array, bias: Array | None, activation: str, out: Array) -> None:
+    checks.linear_forward(x, weight, bias, activation, out)
+    np.matmul(x, weight.T, out=out)
+    _epilogue(out, bias, activation)
+
+
+@quiet
+def linear_backward(
+    grad: Array,
+    x: Array,
+    weight: Array,
+    out: Array | None,
+    activation: str,
+    workspace: Array | None,
+    grad_x: Array | None,
+    grad_weight: Array | None,
+    grad_bias: Array | None,
+) -> None:
+    checks.linear_backward(grad, x, weight, out, activation, workspace, grad_x, grad_weight, grad_bias)
+    g = grad
+    if out is not None and workspace is not None and activation != "none":
+        _BACKWARD[activation](grad, out, workspace)
+        g = workspace
+    if grad_x is not None:
+        np.matmul(g, weight, out=grad_x)
+    if grad_weight is not None:
+        np.matmul(g.T, x, out=grad_weight)
+    if grad_bias is not None:
+        sum_forward(g.reshape(1, *g.shape), grad_bias.reshape(1, -1))
