@@ -212,8 +212,8 @@ def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor
         given = cast("Tensor", data)
         return given if wanted is None or given._array.dtype == wanted.to_numpy else given.to(wanted)
     if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and not isinstance(data, np.generic)):
-        array = np.asarray(data)
-        if not array.flags.aligned or not array.dtype.isnative or array.dtype.num not in _SHARED_NUMS:
+        array = _plain_view(np.asarray(data))
+        if not array.flags.aligned or not array.dtype.isnative:
             return leaf(_cast(array, wanted, copy=True))
         shared = _cast(array, wanted, copy=False)
         _warn_if_read_only(shared)
@@ -221,8 +221,11 @@ def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor
     return tensor(data, dtype=wanted)
 
 
-# The type numbers whose arrays are taken as they are; C's other 64-bit integer is converted.
-_SHARED_NUMS = frozenset(t.to_numpy.num for t in dtypes.ALL_DTYPES)
+def _plain_view(array: NDArray[Any]) -> NDArray[Any]:
+    """The same memory as a plain array, with the one of C's integer types of its width that fastnn uses."""
+    own = dtypes.from_numpy_dtype(array.dtype).to_numpy
+    array = np.asarray(array)
+    return array if array.dtype.num == own.num else array.view(own.newbyteorder(array.dtype.byteorder))
 
 
 def from_numpy(ndarray: NDArray[Any]) -> Tensor:
@@ -232,7 +235,7 @@ def from_numpy(ndarray: NDArray[Any]) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy(): expected np.ndarray (got {type(ndarray).__name__})")
-    own = dtypes.from_numpy_dtype(ndarray.dtype)
+    array = _plain_view(ndarray)
     if not ndarray.dtype.isnative:
         raise ValueError(
             "from_numpy(): argument 'ndarray' has byte order different from the native byte order "
@@ -240,9 +243,6 @@ def from_numpy(ndarray: NDArray[Any]) -> Tensor:
         )
     if not ndarray.flags.aligned:
         raise ValueError("from_numpy(): argument 'ndarray' is not aligned to its elements; pass array.copy()")
-    array = np.asarray(ndarray)
-    if array.dtype.num not in _SHARED_NUMS:
-        array = array.view(own.to_numpy)  # C's other integer of this width
     _warn_if_read_only(array)
     return leaf(array)
 

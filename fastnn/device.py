@@ -5,31 +5,10 @@ from __future__ import annotations
 from typing import TypeAlias, final
 
 # Device types that PyTorch knows and fastnn does not have.
-_FOREIGN = frozenset(
-    # fmt: off
-    (
-        "cuda",
-        "ipu",
-        "xpu",
-        "mkldnn",
-        "opengl",
-        "opencl",
-        "ideep",
-        "hip",
-        "ve",
-        "fpga",
-        "maia",
-        "xla",
-        "lazy",
-        "vulkan",
-        "mps",
-        "meta",
-        "hpu",
-        "mtia",
-        "privateuseone",
-    )
-    # fmt: on
+_FOREIGN_NAMES = (
+    "cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone"
 )
+_FOREIGN = frozenset(_FOREIGN_NAMES.split(" "))
 
 
 @final

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fastnn import dtypes
 from fastnn.convert import leaf
 
 if TYPE_CHECKING:
@@ -44,9 +46,10 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
             "fastnn is a CPU library: copy it to the CPU first"
         )
     try:
-        array = np.from_dlpack(ext_tensor)
+        array: NDArray[Any] = np.from_dlpack(ext_tensor)
     except RuntimeError as error:  # NumPy's for an element type that it lacks, such as bfloat16
         raise TypeError(f"from_dlpack(): argument 'ext_tensor': {error}") from error
+    dtypes.from_numpy_dtype(array.dtype)  # which refuses, by name, a dtype that fastnn lacks
     return leaf(array)
 
 
