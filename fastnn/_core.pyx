@@ -1,4 +1,5 @@
-"""The tape: tensors, nodes, and what records them. The backward walk itself is in _walk.pxi.
+"""The tape: tensors, nodes, and what records them. The backward walk is in _walk.pxi, and
+arithmetic of small arrays in _small.pxi.
 
 A node owns arrays and edges to earlier nodes, never tensor objects that lead back to it, so that plain reference
 counting frees a graph. A storage and all its views share one version counter; a node remembers the version of what
@@ -16,13 +17,14 @@ cdef extern from *:
     """
     static _Thread_local int grad_mode = 1;       /* of this thread: are ops recorded? */
     static _Thread_local int inference = 0;       /* of this thread: are new tensors marked as never recordable? */
-    static inline PyObject *new_instance(PyTypeObject *type, PyObject *no_arguments) {
-        return type->tp_new(type, no_arguments, NULL);
+    /* The base's tp_new, not the type's own: a subclass written in Python may define __new__. */
+    static inline PyObject *new_of(PyTypeObject *base, PyTypeObject *type, PyObject *no_arguments) {
+        return base->tp_new(type, no_arguments, NULL);
     }
     """
     int grad_mode
     int inference
-    object new_instance(PyTypeObject *type, object no_arguments)
+    object new_of(PyTypeObject *base, PyTypeObject *type, object no_arguments)
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)   # of a pointer: passing an object would add a reference
@@ -201,8 +203,12 @@ cdef tuple shape_of(cnp.ndarray array):
     return (<object>array).shape
 
 
+cdef inline TensorBase instance(object cls):
+    return <TensorBase>new_of(<PyTypeObject *>TensorBase, <PyTypeObject *>cls, NOTHING)
+
+
 cdef inline TensorBase fresh(object cls, cnp.ndarray array):
-    cdef TensorBase tensor = new_instance(<PyTypeObject *>cls, NOTHING)
+    cdef TensorBase tensor = instance(cls)
     tensor.array = array
     tensor.counter = VersionCounter.__new__(VersionCounter)
     tensor.is_inference_tensor = inference
@@ -211,7 +217,7 @@ cdef inline TensorBase fresh(object cls, cnp.ndarray array):
 
 cdef inline TensorBase sharing(object cls, TensorBase source):
     """A tensor of source's memory and version counter, off the tape."""
-    cdef TensorBase tensor = new_instance(<PyTypeObject *>cls, NOTHING)
+    cdef TensorBase tensor = instance(cls)
     tensor.array = source.array
     tensor.counter = source.counter
     tensor.is_inference_tensor = source.is_inference_tensor
@@ -228,7 +234,7 @@ def wrap(array):
 def dense(TensorBase tensor not None):
     """tensor's values as a C-contiguous, aligned array in native byte order; copied only if they must be."""
     cdef cnp.ndarray array = tensor.array
-    if cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_ISNOTSWAPPED(array):
+    if plain(array):
         return array
     return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
 
@@ -317,7 +323,7 @@ cdef class Node:
         self.check_version(entry)
         if entry.leaf is not None:
             return entry.leaf
-        out = new_instance(<PyTypeObject *>tensor_type, NOTHING)
+        out = instance(tensor_type)
         out.array = entry.array
         out.counter = entry.counter
         out.node = self if entry.is_output else entry.node
@@ -472,6 +478,11 @@ def record(str name, object backward, tuple inputs, object output, tuple saved=(
 
     saved: tensors that backward reads; an int stands for the output of that number. See docs/architecture.md.
     """
+    return put(name, backward, inputs, output, saved, save_output, extra, view_of)
+
+
+cdef object put(str name, object backward, tuple inputs, object output, tuple saved, bint save_output, object extra,
+                TensorBase view_of):
     cdef Node node = None
     cdef TensorBase out
     cdef list outs
@@ -610,4 +621,5 @@ def set_inference_mode(bint enabled):
     return previous
 
 
+include "_small.pxi"
 include "_walk.pxi"

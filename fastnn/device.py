@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 # Device types that PyTorch knows and fastnn does not have.
 _FOREIGN_NAMES = (
@@ -56,7 +56,7 @@ class device:
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
-    def __reduce__(self) -> tuple[type[device], tuple[str]]:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
         return device, (str(self),)
 
 

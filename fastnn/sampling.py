@@ -301,7 +301,8 @@ def bernoulli_array(rng: Any, p: Any, shape: tuple[int, ...], function: str) -> 
     if not np.all(inside):
         wrong = np.asarray(p)[~np.asarray(inside)].flat[0]
         raise RuntimeError(f"{function} expects p to be in [0, 1], but got p={wrong}")
-    return np.less(rng.random(shape), p)
+    drawn: NDArray[np.bool_] = np.less(rng.random(shape), p)
+    return drawn
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: None = None) -> Tensor:

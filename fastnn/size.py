@@ -22,7 +22,7 @@ class Size(tuple[int, ...]):
     def __getitem__(self, index: SupportsIndex | slice, /) -> int | Size:
         if type(index) is slice:
             return Size(tuple.__getitem__(self, index))
-        return tuple.__getitem__(self, index)  # type: ignore[return-value]
+        return tuple.__getitem__(self, index)
 
     def __add__(self, other: tuple[int, ...], /) -> Size:  # type: ignore[override]
         return Size(tuple.__add__(self, other))

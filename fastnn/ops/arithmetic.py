@@ -71,6 +71,9 @@ def add(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
     if alpha != 1:
         other = mul(other, alpha)
+    small = _core.small_arithmetic(0, "AddBackward0", _add_backward, input, other)
+    if small is not None:
+        return small
     a, b = operands(input, other, "add")
     return _core.record("AddBackward0", _add_backward, (a, b), compute("add", np.add, a, b), extra=shapes_of(a, b))
 
@@ -84,6 +87,9 @@ def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """input - alpha * other, broadcast."""
     if alpha != 1:
         other = mul(other, alpha)
+    small = _core.small_arithmetic(1, "SubBackward0", _sub_backward, input, other)
+    if small is not None:
+        return small
     a, b = operands(input, other, "sub")
     if a._array.dtype == np.bool_:
         raise RuntimeError(
@@ -108,6 +114,9 @@ def rsub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
 
 def mul(input: TensorLike, other: TensorLike) -> Tensor:
     """input * other, broadcast."""
+    small = _core.small_arithmetic(2, "MulBackward0", _mul_backward, input, other)
+    if small is not None:
+        return small
     a, b = operands(input, other, "mul")
     out = compute("mul", np.multiply, a, b)
     saved = (a if b.requires_grad else None, b if a.requires_grad else None)
@@ -122,6 +131,10 @@ def _mul_backward(ctx: Node, grad: Tensor) -> Pair:
 
 def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """input / other, broadcast; integers divide as floats. rounding_mode: None, "trunc" or "floor"."""
+    if rounding_mode is None:
+        small = _core.small_arithmetic(3, "DivBackward0", _div_backward, input, other)
+        if small is not None:
+            return small
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":

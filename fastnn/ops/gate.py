@@ -60,10 +60,9 @@ def _cast_backward(ctx: Node, grad: Tensor) -> Tensor:
 
 def operands(input: TensorLike, other: TensorLike, function: str) -> tuple[Tensor, Tensor]:
     """Both as tensors of the dtype that PyTorch's promotion gives; at least one must be a Tensor."""
-    if isinstance(input, _core.TensorBase) and isinstance(other, _core.TensorBase):
-        a, b = input._array, other._array
-        if a.dtype is b.dtype or a.dtype == b.dtype:
-            return input, other  # type: ignore[return-value]
+    plain = _core.promoted(input, other)
+    if plain is not None:
+        return plain
     return _promote(input, other, function)
 
 
