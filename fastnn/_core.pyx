@@ -9,6 +9,8 @@ cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
 
+from collections import OrderedDict
+
 import numpy as np
 
 cnp.import_array()
@@ -75,8 +77,8 @@ cdef class TensorBase:
     cdef int index                # which of the node's outputs
     cdef TensorBase base          # the tensor whose memory this is a view of
     cdef long long node_version   # the version at which node was set: a view on the tape is stale after it
-    cdef dict hooks               # a leaf's
-    cdef dict after_hooks         # a leaf's, run once its gradient is accumulated
+    cdef object hooks             # a leaf's; OrderedDict, which a handle can refer to weakly
+    cdef object after_hooks         # a leaf's, run once its gradient is accumulated
     cdef object __weakref__
 
     @property
@@ -168,7 +170,7 @@ cdef class TensorBase:
         if not self.wants_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self.hooks is None:
-            self.hooks = {}
+            self.hooks = OrderedDict()
         return self.hooks
 
     def _after_hook_table(self):
@@ -176,7 +178,7 @@ cdef class TensorBase:
         if self.node is not None or not self.wants_grad:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if self.after_hooks is None:
-            self.after_hooks = {}
+            self.after_hooks = OrderedDict()
         return self.after_hooks
 
     def _set_data(self, TensorBase other not None):
@@ -334,10 +336,12 @@ cdef class Node:
         self.saved_entries = NOTHING
         self.released = True
 
-    cdef dict hook_table(self, int index):
+    cdef object hook_table(self, int index):
         if self.hooks is None:
             self.hooks = {}
-        return self.hooks.setdefault(index, {})
+        if index not in self.hooks:
+            self.hooks[index] = OrderedDict()
+        return self.hooks[index]
 
     cdef retain(self, TensorBase tensor):
         from weakref import ref

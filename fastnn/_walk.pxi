@@ -18,7 +18,7 @@ cdef int add_into(dict waiting, object key, list slots, int index, TensorBase gr
     return 0
 
 
-cdef TensorBase run_hooks(dict hooks, TensorBase gradient):
+cdef TensorBase run_hooks(object hooks, TensorBase gradient):
     for hook in list(hooks.values()):
         changed = hook(gradient)
         if changed is not None:
@@ -122,7 +122,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
                     continue
                 gradient.scratch = False
                 if node.hooks is not None and i in node.hooks:
-                    gradient = run_hooks(<dict>node.hooks[i], gradient)
+                    gradient = run_hooks(node.hooks[i], gradient)
                     slots[i] = gradient
                 if node.retained is not None and i in node.retained:
                     leaf = <TensorBase>node.retained[i]()
