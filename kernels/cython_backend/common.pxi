@@ -30,7 +30,8 @@ cdef int DENSE = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
 
 cdef int expect(cnp.ndarray array, str name, int typenum, Py_ssize_t size, bint written=False) except -1:
     """Raises ValueError unless array is dense, of that type and that many elements (and writeable where written)."""
-    if cnp.PyArray_TYPE(array) != typenum or cnp.PyArray_SIZE(array) != size or not cnp.PyArray_CHKFLAGS(array, DENSE):
+    if (cnp.PyArray_TYPE(array) != typenum or cnp.PyArray_SIZE(array) != size
+            or not cnp.PyArray_CHKFLAGS(array, DENSE) or cnp.PyArray_ISBYTESWAPPED(array)):
         raise ValueError(f"{name}: expected a dense array of {size} elements of {cnp.PyArray_DescrFromType(typenum)}, "
                          f"got shape {(<object>array).shape} of {(<object>array).dtype}")
     if written and not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_WRITEABLE):

@@ -31,5 +31,22 @@ def chunked(loop: Callable[..., Any], count: int, grain: int, *arguments: Any) -
     parallel_for(lambda i: loop(*arguments, i * grain, min(count, (i + 1) * grain)), chunks)
 
 
+def pieces(loop: Callable[..., Any], arrays: tuple[Array, ...], *rest: Any) -> None:
+    """loop(*arrays, *rest) on pieces of flat arrays of one length (or of none), on all threads where there are several.
+
+    The loops get pieces, not borders: over range(len(piece)) Numba leaves out the case of a negative index, and LLVM
+    makes vector instructions.
+    """
+    size = len(arrays[0])
+    if size <= GRAIN:
+        loop(*arrays, *rest)
+        return
+
+    def piece(i: int) -> None:
+        loop(*(array[i * GRAIN : (i + 1) * GRAIN] for array in arrays), *rest)
+
+    parallel_for(piece, -(-size // GRAIN))
+
+
 def rows_per_chunk(columns: int) -> int:
     return max(1, GRAIN // max(columns, 1))

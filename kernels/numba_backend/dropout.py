@@ -9,7 +9,7 @@ import numpy as np
 from ..contract import Array, Mask
 from ..numpy_backend import checks
 from ._jit import jit
-from ._loop import GRAIN, chunked, flat
+from ._loop import GRAIN, chunked, flat, pieces
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
@@ -54,8 +54,8 @@ def _forward(
 
 
 @jit()
-def _backward(grad: Array, mask: Mask, keep: Any, grad_x: Array, first: int, last: int) -> None:
-    grad, mask, grad_x, zero = grad[first:last], mask[first:last], grad_x[first:last], grad_x.dtype.type(0)
+def _backward(grad: Array, mask: Mask, grad_x: Array, keep: Any) -> None:
+    zero = grad_x.dtype.type(0)
     for i in range(len(grad)):
         value = grad[i] / keep
         grad_x[i] = value if mask[i] else zero
@@ -71,4 +71,4 @@ def dropout_forward(x: Array, p: float, seed: int, offset: int, out: Array, mask
 
 def dropout_backward(grad: Array, mask: Mask, p: float, grad_x: Array) -> None:
     checks.dropout_backward(grad, mask, p, grad_x)
-    chunked(_backward, grad.size, GRAIN, flat(grad), flat(mask), grad.dtype.type(1 - p), grad_x.reshape(-1))
+    pieces(_backward, (flat(grad), flat(mask), grad_x.reshape(-1)), grad.dtype.type(1 - p))

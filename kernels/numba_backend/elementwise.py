@@ -13,120 +13,115 @@ from ..numpy_backend import checks
 from ..numpy_backend.elementwise import quiet
 from . import _math
 from ._jit import CONTRACT, jit
-from ._loop import GRAIN, chunked, flat, rows_per_chunk
-
-# Each loop runs over slices that begin at 0: Numba then leaves out the case of a negative index, and LLVM makes vector
-# instructions of it.
+from ._loop import chunked, flat, pieces, rows_per_chunk
 
 
 @jit()
-def _relu_forward(x: Array, out: Array, first: int, last: int) -> None:
-    x, out, zero = x[first:last], out[first:last], out.dtype.type(0)
+def _relu_forward(x: Array, out: Array) -> None:
+    zero = out.dtype.type(0)
     for i in range(len(x)):
         out[i] = zero if x[i] < zero else x[i]
 
 
 @jit()
-def _relu_backward(grad: Array, out: Array, grad_x: Array, first: int, last: int) -> None:
-    grad, out, grad_x, zero = grad[first:last], out[first:last], grad_x[first:last], grad_x.dtype.type(0)
+def _relu_backward(grad: Array, out: Array, grad_x: Array) -> None:
+    zero = grad_x.dtype.type(0)
     for i in range(len(grad)):
         g = grad[i]
         grad_x[i] = zero if out[i] <= zero else g
 
 
 @jit()
-def _leaky_relu_forward(x: Array, slope: Any, out: Array, first: int, last: int) -> None:
-    x, out, zero = x[first:last], out[first:last], out.dtype.type(0)
+def _leaky_relu_forward(x: Array, out: Array, slope: Any) -> None:
+    zero = out.dtype.type(0)
     for i in range(len(x)):
         out[i] = x[i] if x[i] > zero else slope * x[i]
 
 
 @jit()
-def _leaky_relu_backward(grad: Array, x: Array, slope: Any, grad_x: Array, first: int, last: int) -> None:
-    grad, x, grad_x, zero = grad[first:last], x[first:last], grad_x[first:last], grad_x.dtype.type(0)
+def _leaky_relu_backward(grad: Array, x: Array, grad_x: Array, slope: Any) -> None:
+    zero = grad_x.dtype.type(0)
     for i in range(len(grad)):
         g = grad[i]
         grad_x[i] = g if x[i] > zero else slope * g
 
 
 @jit(CONTRACT)
-def _sigmoid_forward(x: Array, out: Array, first: int, last: int) -> None:
-    x, out, one = x[first:last], out[first:last], out.dtype.type(1)
+def _sigmoid_forward(x: Array, out: Array) -> None:
+    one = out.dtype.type(1)
     for i in range(len(x)):
         out[i] = one / (one + _math.exp(-x[i]))
 
 
 @jit(CONTRACT)
-def _sigmoid_backward(grad: Array, out: Array, grad_x: Array, first: int, last: int) -> None:
-    grad, out, grad_x, one = grad[first:last], out[first:last], grad_x[first:last], grad_x.dtype.type(1)
+def _sigmoid_backward(grad: Array, out: Array, grad_x: Array) -> None:
+    one = grad_x.dtype.type(1)
     for i in range(len(grad)):
         grad_x[i] = grad[i] * (out[i] * (one - out[i]))
 
 
 @jit(CONTRACT)
-def _tanh_forward(x: Array, out: Array, first: int, last: int) -> None:
-    x, out = x[first:last], out[first:last]
+def _tanh_forward(x: Array, out: Array) -> None:
     for i in range(len(x)):
         out[i] = _math.tanh(x[i])
 
 
 @jit(CONTRACT)
-def _tanh_backward(grad: Array, out: Array, grad_x: Array, first: int, last: int) -> None:
-    grad, out, grad_x, one = grad[first:last], out[first:last], grad_x[first:last], grad_x.dtype.type(1)
+def _tanh_backward(grad: Array, out: Array, grad_x: Array) -> None:
+    one = grad_x.dtype.type(1)
     for i in range(len(grad)):
         grad_x[i] = grad[i] * (one - out[i] * out[i])
 
 
 @jit(CONTRACT)
-def _exp_forward(x: Array, out: Array, first: int, last: int) -> None:
-    x, out = x[first:last], out[first:last]
+def _exp_forward(x: Array, out: Array) -> None:
     for i in range(len(x)):
         out[i] = _math.exp(x[i])
 
 
 def relu_forward(x: Array, out: Array) -> None:
     checks.equal_shapes(("x", x), out=("out", out))
-    chunked(_relu_forward, x.size, GRAIN, flat(x), out.reshape(-1))
+    pieces(_relu_forward, (flat(x), out.reshape(-1)))
 
 
 def relu_backward(grad: Array, out: Array, grad_x: Array) -> None:
     checks.equal_shapes(("grad", grad), ("out", out), out=("grad_x", grad_x))
-    chunked(_relu_backward, grad.size, GRAIN, flat(grad), flat(out), grad_x.reshape(-1))
+    pieces(_relu_backward, (flat(grad), flat(out), grad_x.reshape(-1)))
 
 
 def leaky_relu_forward(x: Array, slope: float, out: Array) -> None:
     checks.equal_shapes(("x", x), out=("out", out))
-    chunked(_leaky_relu_forward, x.size, GRAIN, flat(x), x.dtype.type(slope), out.reshape(-1))
+    pieces(_leaky_relu_forward, (flat(x), out.reshape(-1)), x.dtype.type(slope))
 
 
 def leaky_relu_backward(grad: Array, x: Array, slope: float, grad_x: Array) -> None:
     checks.equal_shapes(("grad", grad), ("x", x), out=("grad_x", grad_x))
-    chunked(_leaky_relu_backward, grad.size, GRAIN, flat(grad), flat(x), x.dtype.type(slope), grad_x.reshape(-1))
+    pieces(_leaky_relu_backward, (flat(grad), flat(x), grad_x.reshape(-1)), x.dtype.type(slope))
 
 
 def sigmoid_forward(x: Array, out: Array) -> None:
     checks.equal_shapes(("x", x), out=("out", out))
-    chunked(_sigmoid_forward, x.size, GRAIN, flat(x), out.reshape(-1))
+    pieces(_sigmoid_forward, (flat(x), out.reshape(-1)))
 
 
 def sigmoid_backward(grad: Array, out: Array, grad_x: Array) -> None:
     checks.equal_shapes(("grad", grad), ("out", out), out=("grad_x", grad_x))
-    chunked(_sigmoid_backward, grad.size, GRAIN, flat(grad), flat(out), grad_x.reshape(-1))
+    pieces(_sigmoid_backward, (flat(grad), flat(out), grad_x.reshape(-1)))
 
 
 def tanh_forward(x: Array, out: Array) -> None:
     checks.equal_shapes(("x", x), out=("out", out))
-    chunked(_tanh_forward, x.size, GRAIN, flat(x), out.reshape(-1))
+    pieces(_tanh_forward, (flat(x), out.reshape(-1)))
 
 
 def tanh_backward(grad: Array, out: Array, grad_x: Array) -> None:
     checks.equal_shapes(("grad", grad), ("out", out), out=("grad_x", grad_x))
-    chunked(_tanh_backward, grad.size, GRAIN, flat(grad), flat(out), grad_x.reshape(-1))
+    pieces(_tanh_backward, (flat(grad), flat(out), grad_x.reshape(-1)))
 
 
 def exp_forward(x: Array, out: Array) -> None:
     checks.equal_shapes(("x", x), out=("out", out))
-    chunked(_exp_forward, x.size, GRAIN, flat(x), out.reshape(-1))
+    pieces(_exp_forward, (flat(x), out.reshape(-1)))
 
 
 def copy(x: Array, out: Array) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..contract import Array
 from ..numpy_backend import checks
 from ._jit import CONTRACT, jit
-from ._loop import GRAIN, chunked, flat
+from ._loop import flat, pieces
 
 
 @jit(CONTRACT)
@@ -22,12 +22,10 @@ def _sgd(
     initialized: bool,
     numbers: tuple[Any, ...],
     nesterov: bool,
-    first: int,
-    last: int,
 ) -> None:
     """numbers: sign of the gradient, lr, momentum, 1 - dampening, weight_decay. buffer has no elements: no momentum."""
     sign, lr, momentum, fresh, weight_decay = numbers
-    p, grad, buffer, zero = p[first:last], grad[first:last], buffer[first:last], p.dtype.type(0)
+    zero = p.dtype.type(0)
     # A factor of zero is left out, as in PyTorch: it would make a NaN of an infinite parameter or of an unset buffer.
     decays = weight_decay != zero
     if len(buffer) == 0:
@@ -44,16 +42,13 @@ def _sgd(
 
 
 @jit(CONTRACT)
-def _adam(
-    p: Array, grad: Array, m: Array, v: Array, largest: Array, numbers: tuple[Any, ...], first: int, last: int
-) -> None:
+def _adam(p: Array, grad: Array, m: Array, v: Array, largest: Array, numbers: tuple[Any, ...]) -> None:
     """numbers: sign, decay of p, weight decay in the gradient, betas, 1 - betas, step size, sqrt(1 - beta2**t), eps.
 
     largest has no elements: no AMSGrad.
     """
     sign, shrink, decay, beta1, beta2, fresh1, fresh2, step, correction, eps = numbers
     amsgrad, decays, zero = len(largest) > 0, decay != p.dtype.type(0), p.dtype.type(0)
-    p, grad, m, v, largest = p[first:last], grad[first:last], m[first:last], v[first:last], largest[first:last]
     for i in range(len(p)):
         value = p[i] * shrink
         g = sign * grad[i] + (decay * value if decays else zero)
@@ -86,9 +81,7 @@ def sgd_step(
     numbers = tuple(real(x) for x in (-1 if maximize else 1, lr, momentum, 1 - dampening, weight_decay))
     buffers: Sequence[Array] = [np.empty(0, real)] * len(params) if momentum_buffers is None else momentum_buffers
     for p, grad, buffer, known in zip(params, grads, buffers, initialized, strict=True):
-        chunked(
-            _sgd, p.size, GRAIN, p.reshape(-1), flat(grad), buffer.reshape(-1), bool(known), numbers, bool(nesterov)
-        )
+        pieces(_sgd, (p.reshape(-1), flat(grad), buffer.reshape(-1)), bool(known), numbers, bool(nesterov))
 
 
 def adam_step(
@@ -118,4 +111,4 @@ def adam_step(
     for p, grad, m, v, most, t in zip(params, grads, exp_avgs, exp_avg_sqs, largest, steps, strict=True):
         numbers = (*fixed, real(lr / (1 - beta1**t)), real(math.sqrt(1 - beta2**t)), real(eps))
         arrays = p.reshape(-1), flat(grad), m.reshape(-1), v.reshape(-1), most.reshape(-1)
-        chunked(_adam, p.size, GRAIN, *arrays, numbers)
+        pieces(_adam, arrays, numbers)
