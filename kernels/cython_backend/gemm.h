@@ -26,9 +26,17 @@
 #define GEMM_MC 144
 #endif
 #define GEMM_NC 2048
-/* A is read in place where it meets no more panels of B than this; B where no more rows of A. */
-#define GEMM_DIRECT_A 4
-#define GEMM_DIRECT_B (2 * TILE_ROWS)
+/* A is read in place where it meets no more panels of B than this (half as many if it lies across k), B where it meets
+ * no more rows of A. */
+#define GEMM_DIRECT_A 16
+#define GEMM_DIRECT_B 24
+
+/* Keeps a vector that was loaded in its register: compilers would rather load it again for each multiply-add. */
+#if (defined(__AVX512F__) && VECTOR_BYTES == 64) || (defined(__AVX2__) && VECTOR_BYTES == 32)
+#define GEMM_HOLD(vector) __asm__("" : "+v"(vector))
+#else
+#define GEMM_HOLD(vector) (void)(vector)
+#endif
 
 enum { GEMM_ADD = 1, GEMM_BIAS = 2, GEMM_RELU = 4, GEMM_SIGMOID = 8, GEMM_TANH = 16 };
 enum { GEMM_TILES, GEMM_DOT_ROWS, GEMM_DOT_COLUMNS };
@@ -101,6 +109,13 @@ static inline void transpose_f64(double *to, ptrdiff_t width, const double *from
 
 static inline ptrdiff_t gemm_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t gemm_ceil(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+/* The height of the next tile where `left` rows remain: a last tile of fewer than 4 rows could not hide the latency of
+ * a multiply-add, so the last two share theirs. */
+static inline ptrdiff_t gemm_height(ptrdiff_t left)
+{
+    if (left <= TILE_ROWS) return left;
+    return left < TILE_ROWS + 4 ? (left + 1) / 2 : TILE_ROWS;
+}
 static inline ptrdiff_t gemm_round(ptrdiff_t a, ptrdiff_t b) { return gemm_ceil(a, b) * b; }
 
 #define GEMM_JOIN(name, suffix) name##suffix

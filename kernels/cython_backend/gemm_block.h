@@ -12,7 +12,7 @@ static int NAME(gemm_dots)(const gemm_problem *p, const fastnn_pool_api *pool, c
 {
     const int by_rows = p->kind == GEMM_DOT_ROWS;
     const ptrdiff_t few = by_rows ? p->rows : p->columns, depth = p->depth, activated = p->flags & (GEMM_SIGMOID | GEMM_TANH);
-    const REAL *x = by_rows ? a : b, *bias = p->bias;
+    const REAL *x = by_rows ? a : b;
     if (few > 1 && (by_rows ? p->transpose_a : !p->transpose_b)) {
         REAL *rows = pool->scratch(few * depth * sizeof(REAL));
         if (!rows) return -1;
@@ -21,11 +21,13 @@ static int NAME(gemm_dots)(const gemm_problem *p, const fastnn_pool_api *pool, c
         x = rows;
     }
     if (by_rows) {
-        NAME(dot_block)(p, x, depth, b, depth, c, p->columns, 1, few, n0, n1, bias, 0, 1);
+        const NAME(dot_target) target = {c, p->bias, p->columns, 1, 0, 1, p->flags};
+        NAME(dot_block)(&target, depth, x, b, few, n0, n1);
         if (activated)
             for (ptrdiff_t i = 0; i < few; i++) NAME(activate)(c + i * p->columns + n0, n1 - n0, p->flags);
     } else {
-        NAME(dot_block)(p, x, depth, a, depth, c, 1, few, few, m0, m1, bias, 1, 0);
+        const NAME(dot_target) target = {c, p->bias, 1, few, 1, 0, p->flags};
+        NAME(dot_block)(&target, depth, x, a, few, m0, m1);
         if (activated) NAME(activate)(c + m0 * few, (m1 - m0) * few, p->flags);
     }
     return 0;
@@ -48,8 +50,9 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
     const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, GEMM_MC)), TILE_ROWS);
     const int one_block = rows <= mc; /* each panel of B is used at once, and never again */
     const ptrdiff_t nc = one_block ? columns : gemm_min(gemm_round(gemm_ceil(columns, gemm_ceil(columns, GEMM_NC)), width), columns);
-    const int pack_a = columns > GEMM_DIRECT_A * width, pack_b = p->transpose_b || rows > GEMM_DIRECT_B;
-    const ptrdiff_t a_size = pack_a ? gemm_round(mc * kc, 64) : 0;
+    const int pack_a = columns > (p->transpose_a ? GEMM_DIRECT_A / 2 : GEMM_DIRECT_A) * width, pack_b = p->transpose_b || rows > GEMM_DIRECT_B;
+    const ptrdiff_t stride = NAME(panel_stride)(kc);
+    const ptrdiff_t a_size = pack_a ? gemm_round(mc / TILE_ROWS * stride, 64) : 0;
     REAL *a_pack = pool->scratch((a_size + kc * (one_block ? width : gemm_round(nc, width))) * sizeof(REAL));
     if (!a_pack) return -1;
     REAL *b_pack = a_pack + a_size;
@@ -66,6 +69,7 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
             const int flags = (p->flags & GEMM_ADD) | (k ? GEMM_ADD : 0) | (last ? p->flags & (GEMM_BIAS | GEMM_RELU) : 0);
             for (ptrdiff_t ic = m0; ic < m1; ic += mc) {
                 const ptrdiff_t iend = gemm_min(ic + mc, m1);
+                if (pack_a && p->transpose_a) NAME(pack_a_block)(a_pack, stride, a + ic + k * cs, lda, iend - ic, depth);
                 for (ptrdiff_t j = jc, taken; j < jend; j += taken) {
                     ptrdiff_t ldp = width;
                     const REAL *panel = b_pack + (one_block ? 0 : (j - jc) * kc);
@@ -82,20 +86,20 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
                             NAME(pack_b)((REAL *)panel, p->transpose_b ? b + j * ldb + k : b + k * ldb + j, ldb,
                                          p->transpose_b, taken, depth);
                     }
-                    for (ptrdiff_t i = ic; i < iend; i += TILE_ROWS) {
-                        const ptrdiff_t tile_rows = gemm_min(TILE_ROWS, iend - i);
+                    REAL *a_panel = a_pack;
+                    for (ptrdiff_t i = ic, height; i < iend; i += height, a_panel += stride) {
                         const REAL *source = a + i * rs + k * cs, *bias = (const REAL *)p->bias + j;
                         REAL *to = c + i * ldc + j;
                         ptrdiff_t a_rs = rs, a_cs = cs;
+                        height = gemm_height(iend - i);
                         if (pack_a) {
-                            REAL *tile = a_pack + (i - ic) * kc;
-                            if (j == jc) NAME(pack_a)(tile, source, lda, !p->transpose_a, tile_rows, depth);
-                            source = tile, a_rs = 1, a_cs = TILE_ROWS;
+                            if (j == jc && !p->transpose_a) NAME(pack_a)(a_panel, source, lda, height, depth);
+                            source = a_panel, a_rs = 1, a_cs = TILE_ROWS;
                         }
-                        NAME(tile_fn) fn = vecs > TILE_VECS ? wide_tile : NAME(tiles)[tile_rows - 1][vecs - 1];
+                        NAME(tile_fn) tile = vecs > TILE_VECS ? wide_tile : NAME(tiles)[height - 1][vecs - 1];
                         if (taken < vecs * LANES)
-                            NAME(edge_tile)(fn, tile_rows, taken, depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
-                        else fn(depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
+                            NAME(edge_tile)(tile, height, taken, depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
+                        else tile(depth, source, a_rs, a_cs, panel, ldp, to, ldc, bias, flags);
                     }
                 }
                 if (last && (p->flags & (GEMM_SIGMOID | GEMM_TANH)))

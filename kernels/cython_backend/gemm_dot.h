@@ -17,14 +17,22 @@ static inline __attribute__((always_inline)) void NAME(dots)(
     for (; k + chains * LANES <= depth; k += chains * LANES)
 #pragma GCC unroll 2
         for (int h = 0; h < chains; h++) {
-            VEC row[4];
+            /* The smaller side stays in registers, the other passes through one. */
+            VEC held[4];
+            const int holds = few < group ? few : group, passes = few < group ? group : few;
 #pragma GCC unroll 4
-            for (int i = 0; i < few; i++) row[i] = LOAD(x + i * xs + k + h * LANES);
+            for (int i = 0; i < holds; i++) {
+                held[i] = LOAD((few < group ? x + i * xs : w + i * ws) + k + h * LANES);
+                GEMM_HOLD(held[i]);
+            }
 #pragma GCC unroll 4
-            for (int j = 0; j < group; j++) {
-                VEC y = LOAD(w + j * ws + k + h * LANES);
+            for (int j = 0; j < passes; j++) {
+                VEC y = LOAD((few < group ? w + j * ws : x + j * xs) + k + h * LANES);
+                if (holds > 1) GEMM_HOLD(y);
 #pragma GCC unroll 4
-                for (int i = 0; i < few; i++) acc[i][j][h] += row[i] * y;
+                for (int i = 0; i < holds; i++)
+                    if (few < group) acc[i][j][h] += held[i] * y;
+                    else acc[j][i][h] += held[i] * y;
             }
         }
     REAL x_tail[4 * LANES], w_tail[4 * LANES];
@@ -55,34 +63,44 @@ static inline __attribute__((always_inline)) void NAME(dots)(
     {                                                                                                                 \
         NAME(dots)(FEW, GROUP, CHAINS, depth, x, xs, w, ws, sums);                                                    \
     }
-DOTS(1, 4, 2) DOTS(1, 1, 2) DOTS(2, 4, 1) DOTS(2, 1, 1) DOTS(3, 4, 1) DOTS(3, 1, 1) DOTS(4, 2, 1) DOTS(4, 1, 1)
+DOTS(1, 4, 2) DOTS(1, 1, 2) DOTS(2, 4, 1) DOTS(2, 1, 1) DOTS(3, 4, 1) DOTS(3, 1, 1) DOTS(4, 3, 1) DOTS(4, 1, 1)
 #undef DOTS
 
-/* The block of rows [first, end) of the many, all of the few: C's element (i of the few, j of the many) is
- * c[i * few_stride + j * many_stride], its bias lies along the many or the few. */
-static void NAME(dot_block)(const gemm_problem *p, const REAL *x, ptrdiff_t xs, const REAL *w, ptrdiff_t ws, REAL *c,
-                            ptrdiff_t few_stride, ptrdiff_t many_stride, ptrdiff_t few, ptrdiff_t first, ptrdiff_t end,
-                            const REAL *bias, ptrdiff_t bias_few, ptrdiff_t bias_many)
+/* Where the results go: C's element (i of the few, j of the many) is c[i * few_step + j * many_step]. */
+typedef struct {
+    REAL *c;
+    const REAL *bias;
+    ptrdiff_t few_step, many_step, bias_few_step, bias_many_step;
+    int flags;
+} NAME(dot_target);
+
+/* Rows [first, end) of the many, all of the few, in groups of at most 4 whose sizes depend on `few` alone. */
+static void NAME(dot_block)(const NAME(dot_target) *t, ptrdiff_t depth, const REAL *x, const REAL *w, ptrdiff_t few,
+                            ptrdiff_t first, ptrdiff_t end)
 {
     typedef void (*dots_fn)(ptrdiff_t, const REAL *, ptrdiff_t, const REAL *, ptrdiff_t, REAL *);
     static const dots_fn groups[4][2] = {{NAME(dots_1x4), NAME(dots_1x1)},
                                          {NAME(dots_2x4), NAME(dots_2x1)},
                                          {NAME(dots_3x4), NAME(dots_3x1)},
-                                         {NAME(dots_4x2), NAME(dots_4x1)}};
+                                         {NAME(dots_4x3), NAME(dots_4x1)}};
+    const ptrdiff_t parts = gemm_ceil(few, 4), part = gemm_ceil(few, parts);
     REAL sums[16];
-    for (ptrdiff_t j = first; j < end;) {
-        ptrdiff_t group = few == 4 ? 2 : 4;
-        if (j + group > end) group = 1;
-        groups[few - 1][group == 1](p->depth, x, xs, w + j * ws, ws, sums);
-        for (ptrdiff_t i = 0; i < few; i++)
-            for (ptrdiff_t g = 0; g < group; g++) {
-                REAL *to = c + i * few_stride + (j + g) * many_stride;
-                REAL value = sums[i * group + g];
-                if (p->flags & GEMM_ADD) value += *to;
-                if (bias) value += bias[i * bias_few + (j + g) * bias_many];
-                if (p->flags & GEMM_RELU) value = value <= 0 ? 0 : value;
-                *to = value;
+    for (ptrdiff_t start = first; start < end; start += 12) /* so many of the many stay in cache for all of the few */
+        for (ptrdiff_t i0 = 0; i0 < few; i0 += part) {
+            const ptrdiff_t height = gemm_min(part, few - i0), stop = gemm_min(start + 12, end);
+            for (ptrdiff_t j = start, group; j < stop; j += group) {
+                group = height == 4 ? 3 : 4;
+                if (j + group > stop) group = 1;
+                groups[height - 1][group == 1](depth, x + i0 * depth, depth, w + j * depth, depth, sums);
+                for (ptrdiff_t i = 0; i < height; i++)
+                    for (ptrdiff_t g = 0; g < group; g++) {
+                        REAL *to = t->c + (i0 + i) * t->few_step + (j + g) * t->many_step;
+                        REAL value = sums[i * group + g];
+                        if (t->flags & GEMM_ADD) value += *to;
+                        if (t->flags & GEMM_BIAS) value += t->bias[(i0 + i) * t->bias_few_step + (j + g) * t->bias_many_step];
+                        if (t->flags & GEMM_RELU) value = value <= 0 ? 0 : value;
+                        *to = value;
+                    }
             }
-        j += group;
-    }
+        }
 }

@@ -36,9 +36,26 @@ static void NAME(pack_b)(REAL *to, const REAL *b, ptrdiff_t ld, int across, ptrd
     else NAME(pack_along)(width, to, b, ld, columns, depth);
 }
 
-/* A panel of A: TILE_ROWS wide; rows that A does not have are left as they were, no kernel reads them. */
-static void NAME(pack_a)(REAL *to, const REAL *a, ptrdiff_t ld, int across, ptrdiff_t rows, ptrdiff_t depth)
+/* The distance of two panels of A: not a multiple of 4096 bytes, at which they would share sets of the L1 cache. */
+static inline ptrdiff_t NAME(panel_stride)(ptrdiff_t depth) { return depth * TILE_ROWS + 2 * LANES; }
+
+/* A panel of A whose rows lie along k: TILE_ROWS wide; rows that A does not have are left as they were, no kernel
+ * reads them. */
+static void NAME(pack_a)(REAL *to, const REAL *a, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t depth)
 {
-    if (across) NAME(pack_across)(TILE_ROWS, to, a, ld, rows, depth);
-    else NAME(pack_along)(TILE_ROWS, to, a, ld, rows, depth);
+    NAME(pack_across)(TILE_ROWS, to, a, ld, rows, depth);
+}
+
+/* All panels of a block of A that lies across k, row after row as it is in memory: a panel alone would take parts of
+ * cache lines, each from another page. */
+static void NAME(pack_a_block)(REAL *to, ptrdiff_t stride, const REAL *a, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t depth)
+{
+    for (ptrdiff_t k = 0; k < depth; k++, a += ld, to += TILE_ROWS) {
+        REAL *panel = to;
+        for (ptrdiff_t i = 0, height; i < rows; i += height, panel += stride) {
+            height = gemm_height(rows - i);
+            if (height == TILE_ROWS) memcpy(panel, a + i, TILE_ROWS * sizeof(REAL));
+            else for (ptrdiff_t r = 0; r < height; r++) panel[r] = a[i + r];
+        }
+    }
 }

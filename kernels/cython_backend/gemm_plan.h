@@ -23,9 +23,9 @@ static void gemm_cut(gemm_problem *p, ptrdiff_t tile_rows, ptrdiff_t tile_column
 static void gemm_plan(gemm_problem *p, int threads)
 {
     const ptrdiff_t lanes = p->is_double ? LANES_F64 : LANES_F32, tile_columns = TILE_VECS * lanes;
-    const int long_enough = p->depth >= 2 * lanes;
-    p->kind = p->rows <= 4 && p->transpose_b && long_enough      ? GEMM_DOT_ROWS
-              : p->columns <= 4 && !p->transpose_a && long_enough ? GEMM_DOT_COLUMNS
+    const ptrdiff_t few = p->depth >= 32 * lanes ? 12 : p->depth >= 2 * lanes ? 4 : 0;
+    p->kind = p->rows <= few && p->transpose_b                       ? GEMM_DOT_ROWS
+              : p->columns <= gemm_min(few, 4) && !p->transpose_a ? GEMM_DOT_COLUMNS
                                                                   : GEMM_TILES;
     p->group = p->batch;
     gemm_cut(p, TILE_ROWS, tile_columns, 1, 1);
