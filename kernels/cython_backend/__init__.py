@@ -14,6 +14,9 @@ from fastnn.kernels import contract
 
 LEVELS = ("v2", "v3", "v4")
 
+# The kernels of the contract that this backend lacks; each is a decision, and the list is tested.
+MISSING: tuple[str, ...] = ()
+
 
 def choose_level(cpu: str, asked: str | None) -> str:
     """The ISA level to use on a processor of level ``cpu`` where FASTNN_ISA is ``asked`` (None: not set).
@@ -47,5 +50,4 @@ def load(module: str) -> ModuleType:
 ISA: str = choose_level(load("_runtime").cpu_level(), os.environ.get("FASTNN_ISA"))
 
 _variant = load(f"_{ISA}")
-MISSING: tuple[str, ...] = tuple(name for name in contract.KERNELS if not hasattr(_variant, name))
 globals().update({name: getattr(_variant, name) for name in contract.KERNELS if name not in MISSING})

@@ -54,10 +54,10 @@ static struct {
     ptrdiff_t count;
     uint64_t float_state;
 
-    _Alignas(64) _Atomic ptrdiff_t unclaimed;
-    _Alignas(64) _Atomic ptrdiff_t unfinished;
-    _Alignas(64) atomic_int busy;             /* held by the one caller that uses the workers, or changes their number */
+    _Alignas(64) _Atomic ptrdiff_t unclaimed;  /* with `stop`: the line that waiting workers look at */
     atomic_int stop;                 /* tells the workers to end */
+    _Alignas(64) _Atomic ptrdiff_t unfinished;
+    _Alignas(64) atomic_int busy;    /* held by the one caller that uses the workers, or changes their number */
     atomic_int asleep;               /* workers in cond_wait */
     atomic_int caller_asleep;
     atomic_int wanted;               /* threads to use, caller included */
