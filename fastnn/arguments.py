@@ -39,6 +39,11 @@ def check_options(
 def parse_size(function: str, given: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape that positional sizes mean: ints, or one sequence of ints. RuntimeError for a negative extent."""
     extents = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
+    for extent in extents:
+        if type(extent) is not int or extent < 0:
+            break
+    else:
+        return tuple(extents)
     shape = []
     for position, extent in enumerate(extents):
         if isinstance(extent, (bool, np.bool_)) or not hasattr(extent, "__index__"):

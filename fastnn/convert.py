@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _PYTHON_NUMBERS = frozenset((float, int, bool))
 _warned_read_only = False
 
+# The least and the greatest finite number of each dtype but bool.
+_LIMITS: dict[dtypes.dtype, tuple[float, float]] = {
+    t: (limits.min, limits.max)
+    for t in dtypes.ALL_DTYPES
+    if t is not dtypes.bool
+    for limits in [dtypes.finfo(t) if t.is_floating_point else dtypes.iinfo(t)]
+}
+
 
 def leaf(array: NDArray[Any], requires_grad: bool = False) -> Tensor:
     """A tensor of the array's own memory. RuntimeError if it is to require grad and is not floating."""
@@ -40,13 +48,13 @@ def convert_scalar(value: bool | int | float, target: dtypes.dtype) -> bool | in
     if target is dtypes.bool:
         return value != 0
     if target.is_floating_point:
-        limit = float(np.finfo(target.to_numpy).max)
-        if not (math.isinf(value) or math.isnan(value)) and abs(value) > limit:
+        if _LIMITS[target][1] < abs(value) != math.inf:
             raise RuntimeError(f"value {value} cannot be converted to type {target} without overflow")
         return value
-    limits = np.iinfo(target.to_numpy)
-    lowest = -limits.max if target is dtypes.uint8 and isinstance(value, int) else limits.min
-    if lowest <= value <= limits.max:
+    lowest, highest = _LIMITS[target]
+    if target is dtypes.uint8 and isinstance(value, int):
+        lowest = -highest
+    if lowest <= value <= highest:
         return int(value) & 0xFF if target is dtypes.uint8 else int(value)
     raise RuntimeError(f"value {value} cannot be converted to type {target} without overflow")
 
@@ -133,7 +141,7 @@ def _from_sequence(data: Any, dtype: dtypes.dtype | None) -> NDArray[Any]:
         with np.errstate(over="ignore"):
             array = np.array(data if found <= _PYTHON_NUMBERS else _plain(data), wide)
     except OverflowError:
-        raise ValueError("tensor(): argument 'data': an int does not fit into 64 bits") from None
+        raise ValueError(f"tensor(): argument 'data': an int does not fit into {wide}") from None
     except (ValueError, TypeError):
         _check_rectangular(data)
         raise
@@ -178,10 +186,7 @@ def tensor(
     wanted = None if dtype is None else dtypes.check_dtype(dtype, "tensor")
     if type(data) in _PYTHON_NUMBERS:
         target = wanted or _inferred(type(data))
-        if target.is_floating_point:
-            with np.errstate(over="ignore"):
-                return leaf(np.array(data, target.to_numpy), requires_grad)
-        return leaf(np.array(_integer(data, target), target.to_numpy), requires_grad)
+        return leaf(_scalar(data, target), requires_grad)
     if isinstance(data, _core.TensorBase):
         return leaf(_cast(data._array, wanted, copy=True), requires_grad)
     if isinstance(data, (np.ndarray, np.generic)):
@@ -195,10 +200,15 @@ def tensor(
     return leaf(_from_sequence(list(data), wanted), requires_grad)
 
 
-def _integer(value: Any, target: dtypes.dtype) -> bool | int | float:
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"tensor(): argument 'data': {value} does not fit into 64 bits")
-    return convert_scalar(value, target)
+def _scalar(value: bool | int | float, target: dtypes.dtype) -> NDArray[Any]:
+    """A 0-d array of a number; a float that is too large for a floating dtype becomes an infinity."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63 and not target.is_floating_point:
+        raise ValueError(f"tensor(): argument 'data': {value} does not fit into int64")
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(value if target.is_floating_point else convert_scalar(value, target), target.to_numpy)
+    except OverflowError:
+        raise ValueError(f"tensor(): argument 'data': an int does not fit into {target.to_numpy}") from None
 
 
 def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:

@@ -46,10 +46,11 @@ class Generator:
     @property
     def numpy(self) -> Any:
         """The np.random.Generator that numbers are drawn from."""
-        with self._lock:
-            if self._numpy is None:
-                self._numpy = np.random.Generator(np.random.SFC64(self._seed))
-            return self._numpy
+        generator = self._numpy
+        if generator is None:
+            with self._lock:
+                generator = self._numpy = np.random.Generator(np.random.SFC64(self._seed))
+        return generator
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from ``seed``, -2**63 ... 2**64 - 1, a negative one counting as 2**64 more; returns self.
