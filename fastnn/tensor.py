@@ -1,7 +1,6 @@
-"""Tensor: an n-dimensional array with a place on the tape. Its operators and methods are the functions of ops.
+"""Tensor: an n-dimensional array with a place on the tape.
 
-A function of ops takes the tensor as its first argument, so that the same object serves as the method: a call of
-x.exp() is a call of ops.elementwise.exp(x), with nothing between.
+What it is, its ways out and its operators stand here; the methods that are functions of ops in _methods.py.
 """
 
 from __future__ import annotations
@@ -13,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
-from fastnn import fill as _fill
+from fastnn._methods import Methods
 from fastnn.device import device as Device
-from fastnn.ops import activation, arithmetic, compare, elementwise, join, matmul as _matmul, pieces, select, shape as _shape, softmax as _softmax
+from fastnn.ops import arithmetic, compare, elementwise, pieces
+from fastnn.ops import index as _index
+from fastnn.ops import matmul as _matmul
+from fastnn.ops import shape as _shape
 from fastnn.size import Size
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 CPU = Device("cpu")
 
 
-class Tensor(_core.TensorBase):
+class Tensor(Methods):
     """An array of one dtype on the CPU. Make one with fastnn.tensor, from_numpy, zeros, randn ...
 
     Memory is shared with NumPy both ways: from_numpy(array), tensor.numpy(), np.asarray(tensor).
@@ -290,10 +292,8 @@ class Tensor(_core.TensorBase):
     def __hash__(self) -> Any:
         return id(self)
 
-    new_zeros, new_ones, new_empty = creation.new_zeros, creation.new_ones, creation.new_empty
-    new_full, new_tensor = creation.new_full, creation.new_tensor
-    uniform_, normal_, bernoulli_ = _fill.uniform_, _fill.normal_, _fill.bernoulli_
-    exponential_, random_ = _fill.exponential_, _fill.random_
+    __getitem__ = _index.getitem
+    __setitem__ = _index.setitem
 
     # -------------------------------------------------------------------------------------------- operators
 
@@ -364,18 +364,6 @@ def _legacy(cls: type[Tensor], args: tuple[Any, ...]) -> Tensor:
     return creation.empty(*args)
 
 
-def _add_methods() -> None:
-    """Makes the public functions of ops methods, under the names in each module's __all__."""
-    for module in (activation, arithmetic, compare, elementwise, join, _matmul, pieces, select, _shape):
-        for name in module.__all__:
-            if name not in NOT_METHODS and name not in Tensor.__dict__:
-                setattr(Tensor, name, getattr(module, name))
-
-
-# Functions whose first argument is not the tensor that a method belongs to.
-NOT_METHODS = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "where", "rsub"})
-
-_add_methods()
 _core.set_tensor_type(Tensor)
 
 from fastnn import autograd  # noqa: E402 - it builds on Tensor

@@ -99,17 +99,17 @@ def _of_labels(
     grad = np.empty_like(x) if _core.needs_grad(input) else None
     loss = K.cross_entropy_forward(x, labels, weights, ignore_index, smoothing, reduction, losses, grad)
     result: Any = losses if reduction == "none" else np.array(loss, x.dtype)
-    extra = (grad, labels, weights, ignore_index, smoothing)
+    extra = (grad, labels, weights, ignore_index, smoothing, reduction)
     return _core.record("CrossEntropyBackward0", _labels_backward, (input,), result, (input,), extra=extra)
 
 
 def _labels_backward(ctx: Node, grad: Tensor) -> Tensor:
     """The kernel's gradient, scaled by what comes from above; its own derivative runs through softmax(input)."""
-    gradient, labels, weights, ignore_index, smoothing = ctx.extra
+    gradient, *how = ctx.extra
     (x,) = ctx.saved
     scale = grad._array
     if _core.is_grad_enabled():
-        sums = _target_sums(gradient, labels, weights, ignore_index, smoothing, scale.ndim == 0)
+        sums = _target_sums(gradient, *how)
         p = softmax(x, -1)
         constant = _core.wrap(p._array * sums - gradient)
         return (p * _core.wrap(sums) - constant) * (grad.unsqueeze(-1) if scale.ndim else grad)
@@ -121,14 +121,15 @@ def _labels_backward(ctx: Node, grad: Tensor) -> Tensor:
 
 
 def _target_sums(
-    grad: NDArray[Any], labels: Any, weights: Any, ignore_index: int, smoothing: float, reduced: bool
+    grad: NDArray[Any], labels: Any, weights: Any, ignore_index: int, smoothing: float, reduction: str
 ) -> NDArray[Any]:
-    """For each row the factor of softmax in the kernel's gradient: the sum of its target distribution."""
-    classes = grad.shape[1]
+    """For each row the factor of softmax in the kernel's gradient: the sum of its target distribution, scaled."""
     kept = labels != ignore_index
-    safe = np.where(kept, labels, 0)
-    w = np.ones(classes) if weights is None else weights.astype(np.float64)
-    sums = np.where(kept, (1 - smoothing) * w[safe] + smoothing * w.mean(), 0.0)
+    w = np.ones(grad.shape[1]) if weights is None else weights.astype(np.float64)
+    own = np.where(kept, w[np.where(kept, labels, 0)], 0.0)
+    sums = np.where(kept, (1 - smoothing) * own + smoothing * w.mean(), 0.0)
+    if reduction == "mean":
+        sums /= own.sum()
     return sums[:, None].astype(grad.dtype)
 
 
