@@ -69,7 +69,7 @@ cdef void map_span(
             vec_tanh_f64(a, out, n)
     elif kernel == TANH_BACKWARD:
         for i in range(n):
-            out[i] = a[i] * (one - b[i] * b[i])
+            out[i] = a[i] * ((one - b[i]) * (one + b[i]))      # 1 - b * b without its cancellation
     elif kernel == EXP:
         if real is float:
             vec_exp_f32(a, out, n)

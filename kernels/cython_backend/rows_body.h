@@ -24,14 +24,14 @@ static inline REAL NAME(row_max)(const REAL *x, ptrdiff_t n) {
     return NAME(max_lanes)(NAME(max)(NAME(max)(a, b), NAME(max)(c, d)));
 }
 
-/* out[i] = exp(x[i] - shift) where out is not NULL; returns the sum of the exponentials. out may be x. */
+/* out[i] = exp(x[i] - shift) where out is not NULL; returns the sum of the exponentials. shift is the maximum. */
 static inline double NAME(row_exp_sum)(const REAL *x, REAL shift, REAL *out, ptrdiff_t n) {
     double total = 0;
     for (ptrdiff_t start = 0; start < n; start += SUM_BLOCK) {
         ptrdiff_t stop = n - start < SUM_BLOCK ? n : start + SUM_BLOCK, i = start;
         VEC a = NAME(splat)(0), b = a;
         for (; i + 2 * LANES <= stop; i += 2 * LANES) {
-            VEC e = NAME(vexp)(NAME(load)(x + i) - shift), f = NAME(vexp)(NAME(load)(x + i + LANES) - shift);
+            VEC e = NAME(vexp_negative)(NAME(load)(x + i) - shift), f = NAME(vexp_negative)(NAME(load)(x + i + LANES) - shift);
             if (out) {
                 NAME(store)(out + i, e);
                 NAME(store)(out + i + LANES, f);
@@ -40,13 +40,13 @@ static inline double NAME(row_exp_sum)(const REAL *x, REAL shift, REAL *out, ptr
             b += f;
         }
         if (i + LANES <= stop) {
-            VEC e = NAME(vexp)(NAME(load)(x + i) - shift);
+            VEC e = NAME(vexp_negative)(NAME(load)(x + i) - shift);
             if (out) NAME(store)(out + i, e);
             a += e;
             i += LANES;
         }
         if (i < stop) {
-            VEC e = NAME(vexp)(NAME(load_part)(x + i, stop - i, -INFINITY) - shift);
+            VEC e = NAME(vexp_negative)(NAME(load_part)(x + i, stop - i, -INFINITY) - shift);
             if (out) NAME(store_part)(out + i, e, stop - i);
             b += e;
         }
@@ -121,8 +121,8 @@ static inline void NAME(row_softmax_short)(const REAL *x, REAL *out, ptrdiff_t n
     if (rest == LANES) b = NAME(load)(x + LANES);
     else if (rest > 0) b = NAME(load_part)(x + LANES, rest, -INFINITY);
     REAL shift = NAME(max_lanes)(NAME(max)(a, b));
-    a = NAME(vexp)(a - shift);
-    b = NAME(vexp)(b - shift);
+    a = NAME(vexp_negative)(a - shift);
+    b = NAME(vexp_negative)(b - shift);
     REAL factor = 1 / NAME(sum_lanes)(a + b);
     a *= factor;
     b *= factor;

@@ -8,11 +8,24 @@ static inline VEC NAME(vexp)(VEC x) {
     VEC shifted = x * (REAL)1.44269504088896340736 + ROUNDER;
     VEC n = shifted - ROUNDER;
     VEC r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    VEC p = (REAL)1 + (r + r * r * EXP_TAIL(r));
+    VEC r2 = r * r;
+    VEC p = (REAL)1 + (r + r2 * EXP_TAIL(r, r2));
     UVEC twice_biased = (UVEC)shifted - (UVEC)NAME(splat)(ROUNDER) + 2 * BIAS; /* > 0: a logical shift will do */
     UVEC low = twice_biased >> 1;
     UVEC high = twice_biased - low;
     return p * (VEC)(low << MANTISSA) * (VEC)(high << MANTISSA);
+}
+
+/* exp(x) for x <= 0, as in softmax; what would be less than the smallest normal number is 0. A sixth fewer operations. */
+static inline VEC NAME(vexp_negative)(VEC x) {
+    VEC clamped = NAME(max)(NAME(splat)(EXP_SMALLEST), x);
+    VEC shifted = clamped * (REAL)1.44269504088896340736 + ROUNDER;
+    VEC n = shifted - ROUNDER;
+    VEC r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
+    VEC r2 = r * r;
+    VEC p = (REAL)1 + (r + r2 * EXP_TAIL(r, r2));
+    VEC power = (VEC)(((UVEC)shifted - (UVEC)NAME(splat)(ROUNDER) + BIAS) << MANTISSA);
+    return (VEC)((IVEC)(p * power) & ~(x < EXP_SMALLEST));
 }
 
 /* exp(x) - 1 for x <= 0, to a few ulp also near zero: 2**n * (exp(r) - 1) + (2**n - 1). */
@@ -21,7 +34,8 @@ static inline VEC NAME(vexpm1_negative)(VEC x) {
     VEC shifted = x * (REAL)1.44269504088896340736 + ROUNDER;
     VEC n = shifted - ROUNDER;
     VEC r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    VEC p = r + r * r * EXP_TAIL(r);
+    VEC r2 = r * r;
+    VEC p = r + r2 * EXP_TAIL(r, r2);
     VEC power = (VEC)(((UVEC)shifted - (UVEC)NAME(splat)(ROUNDER) + BIAS) << MANTISSA);
     return power * p + (power - (REAL)1);
 }
@@ -29,7 +43,7 @@ static inline VEC NAME(vexpm1_negative)(VEC x) {
 /* 1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) left of zero: no overflow, and the left tail's digits are kept. */
 static inline VEC NAME(vsigmoid)(VEC x) {
     const IVEC sign = (IVEC)NAME(splat)((REAL)-0.0);
-    VEC e = NAME(vexp)((VEC)((IVEC)x | sign));
+    VEC e = NAME(vexp_negative)((VEC)((IVEC)x | sign));
     return NAME(choose)(x < (REAL)0, e, NAME(splat)(1)) / ((REAL)1 + e);
 }
 
