@@ -18,11 +18,17 @@ BACKEND = "kernels/cython_backend"
 MODULE = "fastnn.kernels.cython_backend"
 
 # Not fast-math: NaN and infinities must pass through, and linking with it would flush denormals in the whole process.
-FLAGS = (
-    "-O3 -std=gnu11 -fno-math-errno -fno-trapping-math -ffp-contract=fast -fno-semantic-interposition -pthread"
-).split()
+FLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fno-semantic-interposition",
+    "-pthread",
+]
 
-# The kernels' variants: (module, flags). One is chosen at import; the rest of the code stays at the compiler's default level.
+# The kernels' variants: (module, flags). One is chosen at import; all else stays at the compiler's default level.
 X86_64 = [
     ("_v2", ["-march=x86-64-v2"]),
     ("_v3", ["-march=x86-64-v3"]),

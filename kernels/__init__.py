@@ -57,7 +57,7 @@ def current_backend() -> str:
     return _current
 
 
-class use_backend:  # noqa: N801 - reads as a function, works as one and as a context manager
+class use_backend:
     """Makes the backend of that name current at once, in every thread of the process.
 
     As a context manager it restores at the end of the block the one that was current before.

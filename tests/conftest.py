@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from fastnn.kernels import current_backend, use_backend
 from fastnn.kernels.cython_backend import _runtime
 

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
 from fastnn import kernels
 from fastnn.kernels import K, contract, current_backend, cython_backend, use_backend
 from fastnn.kernels.cython_backend import _runtime, choose_level, load

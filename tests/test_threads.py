@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from fastnn.kernels import K
 from fastnn.kernels.cython_backend import _runtime
 from fastnn.kernels.cython_backend._runtime import get_num_threads, parallel_for, set_num_threads
@@ -286,5 +287,5 @@ def test_the_callers_own_arithmetic_keeps_subnormals(flush: bool) -> None:
 
 
 def test_importing_keeps_subnormals() -> None:
-    code = "import fastnn, numpy as np; a = np.full(64, 1e-40, np.float32) * np.float32(1); print((a > 0).all(), 1e-310 > 0)"
+    code = "import fastnn, numpy as np; a = np.full(64, 1e-40, 'f4') * np.float32(1); print((a > 0).all(), 1e-310 > 0)"
     assert run(code) == "True True"
