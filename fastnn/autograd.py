@@ -149,7 +149,7 @@ class _Mode:
         return cast(Callee, inside)
 
 
-class no_grad(_Mode):  # noqa: N801 - PyTorch's name
+class no_grad(_Mode):
     """Turns recording off in this thread: `with no_grad():` or `@no_grad()`."""
 
     def __new__(cls, function: Any = None) -> Any:
@@ -163,7 +163,7 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
         _core.set_grad_mode(self.previous)
 
 
-class enable_grad(_Mode):  # noqa: N801
+class enable_grad(_Mode):
     """Turns recording on in this thread, also within no_grad."""
 
     def __new__(cls, function: Any = None) -> Any:
@@ -177,7 +177,7 @@ class enable_grad(_Mode):  # noqa: N801
         _core.set_grad_mode(self.previous)
 
 
-class set_grad_enabled(_Mode):  # noqa: N801
+class set_grad_enabled(_Mode):
     """Turns recording on or off: at once when called, back again at the end of a `with`."""
 
     def __init__(self, mode: bool) -> None:
@@ -198,7 +198,7 @@ class set_grad_enabled(_Mode):  # noqa: N801
         return super().__call__(function)
 
 
-class inference_mode(_Mode):  # noqa: N801
+class inference_mode(_Mode):
     """no_grad whose new tensors can never be saved for a backward."""
 
     def __new__(cls, mode: Any = True) -> Any:
