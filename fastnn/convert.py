@@ -65,6 +65,8 @@ def convert_scalar(value: bool | int | float, target: dtypes.dtype) -> bool | in
 def _is_sequence(item: object) -> bool:
     if isinstance(item, (list, tuple)):
         return True
+    if isinstance(item, np.ndarray):
+        return item.ndim > 0
     return hasattr(item, "__len__") and hasattr(item, "__getitem__") and not isinstance(item, (str, dict))
 
 
@@ -75,9 +77,10 @@ def _leaf_dtypes(data: Any, found: set[Any]) -> None:
         found |= kinds
         return
     for item in data:
-        if isinstance(item, (_core.TensorBase, np.ndarray, np.generic)):
-            array = item._array if isinstance(item, _core.TensorBase) else item
-            found.add(dtypes.from_numpy_dtype(array.dtype))
+        if isinstance(item, _core.TensorBase):
+            found.add(dtypes.from_numpy_dtype(item._array.dtype))
+        elif hasattr(item, "__array__"):
+            found.add(dtypes.from_numpy_dtype(np.asarray(item).dtype))
         elif type(item) in _PYTHON_NUMBERS:
             found.add(type(item))
         elif isinstance(item, (bool, int, float)):  # subclasses: IntEnum and the like
@@ -95,7 +98,7 @@ def _refuse(item: object) -> None:
 
 
 def _plain(data: Any) -> Any:
-    """data with its tensors, which must hold one element each, replaced by numbers."""
+    """data as nested lists of numbers and arrays; its tensors, which must hold one element each, become numbers."""
     if isinstance(data, _core.TensorBase):
         if data._array.size != 1:
             raise ValueError(
@@ -103,7 +106,9 @@ def _plain(data: Any) -> Any:
                 f"got one of shape {data._array.shape}"
             )
         return data._array.item()
-    return [_plain(item) for item in data] if _is_sequence(data) and not isinstance(data, np.ndarray) else data
+    if hasattr(data, "__array__"):
+        return np.asarray(data)
+    return [_plain(item) for item in data] if _is_sequence(data) else data
 
 
 def _check_rectangular(data: Any, dim: int = 0) -> None:
@@ -137,9 +142,11 @@ def _from_sequence(data: Any, dtype: dtypes.dtype | None) -> NDArray[Any]:
     wide = target.to_numpy
     if not target.is_floating_point:
         wide = np.dtype(np.float64 if inferred.is_floating_point else np.int64)
+    if not found <= _PYTHON_NUMBERS:
+        data = _plain(data)
     try:
         with np.errstate(over="ignore"):
-            array = np.array(data if found <= _PYTHON_NUMBERS else _plain(data), wide)
+            array = np.array(data, wide)
     except OverflowError:
         raise ValueError(f"tensor(): argument 'data': an int does not fit into {wide}") from None
     except (ValueError, TypeError):
@@ -195,6 +202,8 @@ def tensor(
         return leaf(_from_sequence(data, wanted), requires_grad)
     if hasattr(data, "__array__"):
         return leaf(_cast(np.asarray(data), wanted, copy=True), requires_grad)
+    if isinstance(data, (int, float)):  # a subclass, such as an IntEnum
+        return tensor((int if isinstance(data, int) else float)(data), dtype=wanted, requires_grad=requires_grad)
     if not _is_sequence(data):
         _refuse(data)
     return leaf(_from_sequence(list(data), wanted), requires_grad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from typing import Any
 
@@ -80,12 +81,42 @@ def test_tensor_copies() -> None:
     assert first.tolist() == third.tolist() == [0, 0, 0]
 
 
-def test_tensor_takes_objects_with_an_array() -> None:
-    class Holder:
-        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-            return np.arange(3, dtype=np.int16)
+class Holder:
+    """What another library's tensor looks like: it has items, but an array says more."""
 
-    assert fastnn.tensor(Holder()).dtype is dtypes.int16
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values, np.int16)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Holder(self.values[index])
+
+
+class Color(enum.IntEnum):
+    RED = 3
+
+
+class Length(float):
+    pass
+
+
+def test_tensor_takes_objects_with_an_array() -> None:
+    assert fastnn.tensor(Holder([1, 2])).dtype is dtypes.int16
+    nested = fastnn.tensor([Holder(1), Holder(2)])
+    assert (nested.dtype, nested.tolist()) == (dtypes.int16, [1, 2])
+    assert fastnn.tensor([[Holder(1), 2.5]]).tolist() == [[1.0, 2.5]]
+
+
+@pytest.mark.parametrize("data", [Color.RED, [Color.RED], Length(3), [Length(3)]])
+def test_tensor_takes_subclasses_of_numbers(data: Any) -> None:
+    made = fastnn.tensor(data)
+    assert made.dtype is (dtypes.int64 if "RED" in repr(data) else dtypes.float32)
+    assert np.asarray(made).ravel().tolist() == [3]
 
 
 CONVERTED: list[tuple[Any, str, Any]] = [
