@@ -16,11 +16,12 @@ from fastnn import _core
 from fastnn.ops.broadcast import sum_to
 from fastnn.ops.dims import Array, Shape, index_array
 from fastnn.ops.gate import cast, tensor_argument
-from fastnn.ops.pieces import ALL, Key, put_slice, take_slice
+from fastnn.ops.pieces import ALL, take_slice
 from fastnn.ops.rows import sum_rows
 
 if TYPE_CHECKING:
     from fastnn._core import Node
+    from fastnn.ops.pieces import Key
     from fastnn.tensor import Tensor
 
     Advanced = tuple[slice | Array, ...]

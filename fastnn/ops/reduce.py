@@ -98,8 +98,7 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     if dtype is not None:
         wanted = to_numpy_dtype(dtype, "sum")
         if wanted.kind != "f":
-            total = sum(cast(input, np.dtype(np.int64)), dim, keepdim)
-            return cast(total, wanted)
+            return cast(sum(cast(input, wanted), dim, keepdim), wanted)
         input = cast(input, wanted)
     x = tensor_argument(input, "sum")._array
     axes = wrap_dims(dim, x.ndim, "sum")
