@@ -49,7 +49,9 @@ class Generator:
         generator = self._numpy
         if generator is None:
             with self._lock:
-                generator = self._numpy = np.random.Generator(np.random.SFC64(self._seed))
+                if self._numpy is None:  # another thread may have been first
+                    self._numpy = np.random.Generator(np.random.SFC64(self._seed))
+                generator = self._numpy
         return generator
 
     def manual_seed(self, seed: int) -> Generator:
