@@ -29,7 +29,9 @@ class _Watch(Function):
         return (None, *ctx.change(wanted))
 
 
-def _watch(values: tuple[Any, ...], change: Callable[[Gradients], Gradients]) -> tuple[tuple[Any, ...], list[int] | None]:
+def _watch(
+    values: tuple[Any, ...], change: Callable[[Gradients], Gradients]
+) -> tuple[tuple[Any, ...], list[int] | None]:
     """``values`` with its tensors passed through ``_Watch``, and their places; None where none requires grad."""
     places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
     if not (is_grad_enabled() and any(values[i].requires_grad for i in places)):

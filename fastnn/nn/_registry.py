@@ -63,7 +63,7 @@ class Registry(dict[str, T]):
             self[name] = default
         return self[name]
 
-    def update(self, entries: Any = (), **more: T) -> None:
+    def update(self, entries: Any = (), /, **more: T) -> None:
         for name, value in dict(entries, **more).items():
             self[name] = value
 

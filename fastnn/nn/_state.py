@@ -216,7 +216,7 @@ class ModuleState:
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Check this module's own entries, and write them, or leave the writing to ``load_state_dict`` where it asks."""
+        """Check this module's own entries and write them; where ``load_state_dict`` asks, leave the writing to it."""
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         pending: list[Any] | None = local_metadata.get(_PENDING)
@@ -249,7 +249,7 @@ class ModuleState:
             _run(writes, keep=False)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Copy ``state_dict``'s values into this module's tensors (or, with ``assign``, put its tensors in their place).
+        """Copy ``state_dict``'s values into this module's tensors; with ``assign`` put its tensors in their place.
 
         Returns the missing and the unexpected keys. RuntimeError, naming every one, where ``strict`` and there are any,
         and, strict or not, where a shape differs: then nothing was changed. TypeError where it is no mapping.

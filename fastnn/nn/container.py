@@ -22,10 +22,10 @@ _FUSED: dict[type, str] = {ReLU: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
 
 def _position(index: Any, size: int) -> int:
     """``index`` counted from the front. IndexError where there is none such."""
-    index = operator.index(index)
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range")
-    return index % size
+    position: int = operator.index(index)
+    if not -size <= position < size:
+        raise IndexError(f"index {position} is out of range")
+    return position % size
 
 
 class _Numbered(Module):

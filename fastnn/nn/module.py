@@ -1,13 +1,13 @@
 """``Module``: the base of every layer and model.
 
-Its parts: this file holds the registries, the walk over children, conversion and ``repr``; ``_hooks.py`` calls with
+Its parts: this file registers, converts and shows; ``_tree.py`` finds what is below a module; ``_hooks.py`` calls with
 hooks; ``_state.py`` saves and loads; ``_registry.py`` says why attributes are quick.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastnn.autograd import no_grad
@@ -17,6 +17,7 @@ from fastnn.dtypes import float16, float32, float64
 from fastnn.nn._hooks import ModuleHooks
 from fastnn.nn._registry import Registry
 from fastnn.nn._state import ModuleState
+from fastnn.nn._tree import ModuleTree
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.tensor import Tensor
 
@@ -42,7 +43,7 @@ def _addindent(text: str, spaces: int) -> str:
     return "\n".join([first] + [" " * spaces + line if line.strip() else "" for line in rest])
 
 
-class Module(ModuleHooks, ModuleState):
+class Module(ModuleTree, ModuleHooks, ModuleState):
     """Base class of all layers and models, as in PyTorch.
 
     A subclass calls ``super().__init__()`` before it assigns parameters, buffers or other modules to attributes
@@ -59,9 +60,13 @@ class Module(ModuleHooks, ModuleState):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+            )
         if not self.call_super_init and args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+            )
         me = weakref.ref(self)
         self.__dict__.update(
             training=True,
@@ -125,8 +130,7 @@ class Module(ModuleHooks, ModuleState):
             return
         if not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{_typename(param)}' object to parameter '{name}' "
-                "(torch.nn.Parameter or None required)"
+                f"cannot assign '{_typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
             )
         if param.grad_fn is not None:
             raise ValueError(
@@ -226,130 +230,6 @@ class Module(ModuleHooks, ModuleState):
     def __dir__(self) -> list[str]:
         return sorted(name for name in super().__dir__() if not name[0].isdigit())
 
-    # ------------------------------------------------------------------------------------ finding
-
-    def get_submodule(self, target: str) -> Module:
-        """The module at the dotted path ``target`` ("" is this one). AttributeError where there is none."""
-        module: Module = self
-        for item in target.split(".") if target else ():
-            if not hasattr(module, item):
-                raise AttributeError(f"{module._get_name()} has no attribute `{item}`")
-            found = getattr(module, item)
-            if not isinstance(found, Module):
-                raise AttributeError(f"`{item}` is not an nn.Module")
-            module = found
-        return module
-
-    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put ``module`` at the dotted path ``target``; with ``strict`` only where a module already is.
-
-        ValueError for an empty path or where ``module`` is no Module; AttributeError for a path that leads nowhere.
-        """
-        if target == "":
-            raise ValueError("Cannot set the submodule without a target name!")
-        if not isinstance(module, Module):
-            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
-        path, _, name = target.rpartition(".")
-        parent = self.get_submodule(path)
-        if strict and not hasattr(parent, name):
-            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
-        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
-            raise AttributeError(f"`{name}` is not an nn.Module")
-        setattr(parent, name, module)
-
-    def _get_member(self, target: str) -> tuple[Module, str, Any]:
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if not hasattr(module, name):
-            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-        return module, name, getattr(module, name)
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at the dotted path ``target``. AttributeError where there is none."""
-        _, name, found = self._get_member(target)
-        if not isinstance(found, Parameter):
-            raise AttributeError(f"`{name}` is not an nn.Parameter")
-        return found
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at the dotted path ``target``. AttributeError where there is none."""
-        module, name, found = self._get_member(target)
-        if name not in module._buffers:
-            raise AttributeError(f"`{name}` is not a buffer")
-        buffer: Tensor = found
-        return buffer
-
-    def _named_members(
-        self,
-        get_members: Callable[[Module], Iterable[tuple[str, Any]]],
-        prefix: str = "",
-        recurse: bool = True,
-        remove_duplicate: bool = True,
-    ) -> Iterator[tuple[str, Any]]:
-        seen = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
-        for path, module in modules:
-            for name, member in get_members(module):
-                if member is None or id(member) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(member))
-                yield f"{path}.{name}" if path else name, member
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once; without ``recurse`` this module's own."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """(dotted name, parameter); one that has several names comes once, or, without remove_duplicate, each time."""
-        yield from self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once; without ``recurse`` this module's own."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """(dotted name, buffer), as ``named_parameters``."""
-        yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
-
-    def children(self) -> Iterator[Module]:
-        """The immediate children, each once."""
-        for _, module in self.named_children():
-            yield module
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """(name, child) for the immediate children, each child once."""
-        seen = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in seen:
-                seen.add(module)
-                yield name, module
-
-    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and all below it, depth first."""
-        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
-            yield module
-
-    def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """(dotted name, module) for this module ("") and all below it; ``memo`` holds those to leave out."""
-        memo = set() if memo is None else memo
-        if self in memo:
-            return
-        if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
-
     # ------------------------------------------------------------------------------------ changing
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
@@ -390,7 +270,7 @@ class Module(ModuleHooks, ModuleState):
                     parameter.grad = parameter.grad.detach().zero_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Replace every parameter's, gradient's and buffer's values by ``fn`` of them. Parameters stay the same objects."""
+        """Replace parameters', gradients' and buffers' values by ``fn`` of them. Parameters stay the same objects."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -447,9 +327,6 @@ class Module(ModuleHooks, ModuleState):
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     # ------------------------------------------------------------------------------------ showing
-
-    def _get_name(self) -> str:
-        return type(self).__name__
 
     def extra_repr(self) -> str:
         """What ``repr`` shows between the parentheses, in one line or several."""

@@ -56,7 +56,9 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
                 args, kwargs = changed
         result = step(self, *args, **kwargs)
         for hook in list(self._optimizer_step_post_hooks.values()):
@@ -73,6 +75,12 @@ class Optimizer:
     ``defaults``: the options of groups that do not set them. Errors as in PyTorch.
     """
 
+    _optimizer_step_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_step_post_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Hook]
     _state_names: tuple[str, ...] = ()
     _counts_steps = False
 
@@ -262,7 +270,7 @@ class Optimizer:
     # ------------------------------------------------------------------------------------ saving, loading
 
     def state_dict(self) -> StateDict:
-        """``state`` by the parameters' numbers, and ``param_groups`` with numbers for parameters; tensors are shared."""
+        """``state`` and ``param_groups`` with numbers in the place of parameters; tensors are shared."""
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         numbers: dict[int, int] = {}
@@ -293,8 +301,11 @@ class Optimizer:
         saved = deepcopy(state_dict["param_groups"])
         if len(saved) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
-        if any(len(ours["params"]) != len(theirs["params"]) for ours, theirs in zip(self.param_groups, saved, strict=True)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+        sizes = [len(group["params"]) for group in self.param_groups]
+        if sizes != [len(group["params"]) for group in saved]:
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
         for theirs in saved:
             check_modes(theirs)
         numbers = chain.from_iterable(group["params"] for group in saved)

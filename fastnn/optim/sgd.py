@@ -16,7 +16,8 @@ class SGD(Optimizer):
     p -= lr * (d + momentum * buf if nesterov else buf).
 
     ``maximize`` turns the gradient round; ``foreach`` and ``fused`` change nothing; ``differentiable=True`` is
-    not offered (NotImplementedError). ValueError for a negative rate, and for nesterov without momentum or with dampening.
+    not offered (NotImplementedError). ValueError for a negative rate, and for nesterov without momentum or with
+    dampening.
     """
 
     _state_names = ("momentum_buffer",)

@@ -67,7 +67,9 @@ def clip_grad_norm_(
     if is_generator and not parameters:
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    _scale(gradients, min(1.0, float(max_norm) / (total.item() + 1e-6)) if np.isfinite(total.item()) else _nonfinite(total))
+    _scale(
+        gradients, min(1.0, float(max_norm) / (total.item() + 1e-6)) if np.isfinite(total.item()) else _nonfinite(total)
+    )
     return total
 
 

@@ -20,10 +20,10 @@ T_co = TypeVar("T_co", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class _Forever:
+class _Forever(Iterable[Any]):
     """The sampler of an iterable dataset: any number of Nones."""
 
-    def __iter__(self) -> Iterator[None]:
+    def __iter__(self) -> Iterator[Any]:
         while True:
             yield None
 
@@ -127,7 +127,9 @@ class DataLoader(Generic[T_co]):
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
-        self.collate_fn = (default_convert if batch_sampler is None else default_collate) if collate_fn is None else collate_fn
+        if collate_fn is None:
+            collate_fn = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = collate_fn
         self._initialized = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -163,7 +165,7 @@ class DataLoader(Generic[T_co]):
                 yield collate([dataset[index] for index in indices])
 
     def _over_iterable(self) -> Iterator[Any]:
-        samples: Iterator[Any] = iter(self.dataset)  # type: ignore[call-overload]
+        samples: Iterator[Any] = iter(self.dataset)
         if self.batch_size is None:
             for sample in samples:
                 yield self.collate_fn(sample)

@@ -124,7 +124,8 @@ def _lengths(total: int, fractions: Sequence[float]) -> list[int]:
         lengths[index % len(lengths)] += 1
     for index, length in enumerate(lengths):
         if length == 0:
-            warnings.warn(f"Length of split at index {index} is 0. This might result in an empty dataset.", stacklevel=3)
+            words = f"Length of split at index {index} is 0. This might result in an empty dataset."
+            warnings.warn(words, stacklevel=3)
     return lengths
 
 
