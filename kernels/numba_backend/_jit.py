@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core import caching
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +21,10 @@ REASSOCIATE = frozenset({"reassoc", "contract"})
 _STAMP = tuple((file.stat().st_mtime, file.stat().st_size) for file in sorted(Path(__file__).parent.glob("*.py")))
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+_FunctionCache: Any = caching.FunctionCache
+
+
+class _Cache(_FunctionCache):  # type: ignore[misc]
     """Numba's cache, done without where its folder cannot be read or written, is full, or holds half a file."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

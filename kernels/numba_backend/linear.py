@@ -14,38 +14,36 @@ from .elementwise import relu_backward, sigmoid_backward, tanh_backward
 from .reduce import sum_forward
 
 _BACKWARD = {"relu": relu_backward, "sigmoid": sigmoid_backward, "tanh": tanh_backward}
-_RELU, _SIGMOID, _TANH = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh"))
+_RELU, _SIGMOID = ACTIVATIONS.index("relu"), ACTIVATIONS.index("sigmoid")
 TILE = 256
 
 
 @jit(CONTRACT)
 def _finish(out: Array, bias: Array, columns: int, activation: int, first: int, last: int) -> None:
-    """Rows [first, last) of out: bias (none where it has no elements) and activation."""
+    """Rows [first, last) of out: bias (none where it has no elements), then activation."""
     zero, one = out.dtype.type(0), out.dtype.type(1)
-    for m in range(first, last):
-        row = out[m * columns : (m + 1) * columns]
-        if activation == _RELU:
-            if len(bias):
-                for i in range(columns):
-                    value = row[i] + bias[i]
-                    row[i] = zero if value < zero else value
-            else:
-                for i in range(columns):
-                    row[i] = zero if row[i] < zero else row[i]
-            continue
-        if len(bias):
+    if len(bias):
+        for m in range(first, last):
+            row = out[m * columns : (m + 1) * columns]
             for i in range(columns):
                 row[i] += bias[i]
-        if activation == _SIGMOID:
-            for i in range(columns):
-                row[i] = one / (one + _math.exp(-row[i]))
-        elif activation == _TANH:
-            for i in range(columns):
-                row[i] = _math.tanh(row[i])
+    # Over all rows as one: a remainder at the end of each would cost as much as the rest.
+    values = out[first * columns : last * columns]
+    if activation == _RELU:
+        for i in range(len(values)):
+            values[i] = zero if values[i] < zero else values[i]
+    elif activation == _SIGMOID:
+        for i in range(len(values)):
+            values[i] = one / (one + _math.exp(-values[i]))
+    else:
+        for i in range(len(values)):
+            values[i] = _math.tanh(values[i])
 
 
 def _epilogue(out: Array, bias: Array | None, activation: str) -> None:
-    if bias is None and activation == "none":
+    if activation == "none":
+        if bias is not None:
+            out += bias
         return
     columns = out.shape[-1]
     if columns == 0:
