@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, SupportsIndex
 
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def wrap_dims(dim: Dims, ndim: int, function: str = "dim") -> Shape:
         if not dim:
             return tuple(range(ndim))
         wrapped = sorted(wrap_dim(d, ndim, function) for d in dim)
-        for first, second in zip(wrapped, wrapped[1:], strict=False):
+        for first, second in pairwise(wrapped):
             if first == second:
                 raise RuntimeError(f"dim {first} appears multiple times in the list of dims")
     else:

@@ -299,7 +299,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     count = s.shape[axis] if s.ndim > axis else 1
     if at.size != count:
         raise RuntimeError(
-            f"index_add_(): Number of indices ({at.size}) should be equal to source.size(dim): ({count}), for dim: {axis}"
+    """input with value, a number or 0-d tensor, in the slices at index along dim; negative indices are allowed."""
         )
     if x.ndim != s.ndim or (*x.shape[:axis], *x.shape[axis + 1 :]) != (*s.shape[:axis], *s.shape[axis + 1 :]):
         raise RuntimeError(
@@ -319,7 +319,7 @@ def index_add_(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha:
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | float) -> Tensor:
-    """input with value, a number or 0-d tensor, in the slices at index along dim. Negative indices count from the end."""
+    """input with value, a number or 0-d tensor, in the slices at index along dim; indices may be negative."""
     x = tensor_argument(input, "index_fill")._array
     at = _vector(index, "index_fill")
     axis = wrap_dim(dim, x.ndim, "index_fill")

@@ -38,7 +38,7 @@ def parse(key: Any, shape: Shape) -> tuple[Key, Advanced]:
     """A key as its basic part and its index arrays, the latter at their dimensions of what the basic part gives.
 
     IndexError, TypeError or ValueError for a key that is none or doesn't fit the shape; the values of index arrays
-    are left for NumPy to check, which does so before it reads or writes.
+    are left to NumPy to check, which does so before it reads or writes.
     """
     items = [_item(item) for item in _items(key)]
     used = sum(_consumed(item) for item in items)
@@ -129,7 +129,9 @@ def _listed(item: Any) -> Array:
     try:
         return np.asarray(plain) if plain else np.zeros(0, np.int64)
     except ValueError:
-        raise IndexError(f"a list used as an index must hold ints or bools in equally long rows, got {item!r}") from None
+        raise IndexError(
+            f"a list used as an index must hold ints or bools in equally long rows, got {item!r}"
+        ) from None
 
 
 def _slice(item: slice) -> slice:
@@ -281,7 +283,9 @@ def setitem(input: Tensor, key: Any, value: Tensor | float) -> None:
         raise _translated(error) from None
     if _core.needs_grad(input, source):
         advanced = _frozen(advanced)
-    _core.rebase(input, "IndexPutBackward0", _set_backward, (input, source), extra=(basic, advanced, source._array.shape))
+    _core.rebase(
+        input, "IndexPutBackward0", _set_backward, (input, source), extra=(basic, advanced, source._array.shape)
+    )
 
 
 def _value(value: Any, dtype: np.dtype[Any]) -> Tensor:
@@ -343,7 +347,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """The indices of the elements that are not zero: (n, number of dimensions), or a tuple with one tensor a dimension."""
+    """The indices of the elements that are not zero: (n, dimensions), or a tuple with one tensor a dimension."""
     x = tensor_argument(input, "nonzero")._array
     if as_tuple:
         return tuple([_core.wrap(index.astype(np.int64, copy=False)) for index in np.atleast_1d(x).nonzero()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
 __all__ = [
-    "cat", "concat", "concatenate", "dstack", "flip", "fliplr", "flipud", "hstack", "repeat", "repeat_interleave", "roll",
-    "stack", "tile", "tril", "triu", "vstack",
+    "cat", "concat", "concatenate", "dstack", "flip", "fliplr", "flipud", "hstack", "repeat", "repeat_interleave",
+    "roll", "stack", "tile", "tril", "triu", "vstack",
 ]  # fmt: skip
 
 
@@ -184,7 +183,7 @@ def repeat_interleave(
 
     repeats: an int, or a 1-D integer tensor with a count for each slice. output_size: not needed, but checked.
     """
-    from fastnn.ops.index import index_select
+    from fastnn.ops.gather import index_select
     from fastnn.ops.shape import flatten
 
     if dim is None:
@@ -292,7 +291,9 @@ def _triangle(input: Tensor, diagonal: int, lower: bool, function: str) -> Tenso
         raise RuntimeError(f"{function}: input tensor must have at least 2 dimensions")
     offset = integer(diagonal, function, "diagonal")
     out = np.tril(x, offset) if lower else np.triu(x, offset)
-    return _core.record("TrilBackward0" if lower else "TriuBackward0", _triangle_backward, (input,), out, extra=(offset, lower))
+    return _core.record(
+        "TrilBackward0" if lower else "TriuBackward0", _triangle_backward, (input,), out, extra=(offset, lower)
+    )
 
 
 def _triangle_backward(ctx: Node, grad: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _cut(input: Tensor, axis: int, borders: list[int]) -> tuple[Tensor, ...]:
     """Views of input between neighbouring borders along axis, as the outputs of one node."""
     x = input._array
     lead = (ALL,) * axis
-    parts = tuple([x[(*lead, slice(a, b))] for a, b in zip(borders, borders[1:], strict=False)])
+    parts = tuple([x[(*lead, slice(a, b))] for a, b in pairwise(borders)])
     if not parts:
         return ()
     out: tuple[Tensor, ...] = _core.record(
@@ -231,7 +232,9 @@ def _diagonal_backward(ctx: Node, grad: Tensor) -> Tensor:
 def _put_diagonal(values: Tensor, shape: Shape, offset: int, first: int, second: int) -> Tensor:
     out = np.zeros(shape, values._array.dtype)
     _diagonal(out, offset, first, second)[...] = values._array
-    return _core.record("DiagonalBackwardBackward0", _put_diagonal_backward, (values,), out, extra=(offset, first, second))
+    return _core.record(
+        "DiagonalBackwardBackward0", _put_diagonal_backward, (values,), out, extra=(offset, first, second)
+    )
 
 
 def _put_diagonal_backward(ctx: Node, grad: Tensor) -> Tensor:

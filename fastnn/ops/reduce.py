@@ -191,9 +191,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     with np.errstate(all="ignore"):
         wide = np.prod(x, axis=along, keepdims=keepdim, dtype=np.float32 if x.dtype == np.float16 else x.dtype)
         out = np.asarray(wide).astype(x.dtype, copy=False)
-    return _core.record(
-        "ProdBackward0", _prod_backward, (input,), out, (input,), True, (axis, keepdim and x.ndim > 0)
-    )
+    return _core.record("ProdBackward0", _prod_backward, (input,), out, (input,), True, (axis, keepdim and x.ndim > 0))
 
 
 def _prod_backward(ctx: Node, grad: Tensor) -> Tensor:
@@ -305,7 +303,12 @@ def _infinite_for_zero(divisor: Tensor) -> Tensor:
 
 
 def var_mean(
-    input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """var and mean over dim."""
     dims, freedom = _spread_arguments(dim, unbiased, correction)
@@ -313,7 +316,12 @@ def var_mean(
 
 
 def std_mean(
-    input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """std and mean over dim."""
     dims, freedom = _spread_arguments(dim, unbiased, correction)
@@ -323,7 +331,9 @@ def std_mean(
 # ------------------------------------------------------------------------------------------------ norm, logsumexp
 
 
-def norm(input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def norm(
+    input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """The p-norm over dim: sum(|x|**p)**(1/p); the largest or smallest |x| for inf and -inf, their count for 0.
 
     p: a number, or "fro" or None for 2. The gradient is 0 where the norm is. RuntimeError for integers and bools.
@@ -360,7 +370,9 @@ def norm(input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim
         else:
             out = sum_array(np.abs(wide) ** wide.dtype.type(order), axes, keepdim) ** wide.dtype.type(1 / order)
         out = np.asarray(out).astype(x.dtype, copy=False)
-    return _core.record("LinalgVectorNormBackward0", _norm_backward, (input,), out, (input,), True, (axes, keepdim, order))
+    return _core.record(
+        "LinalgVectorNormBackward0", _norm_backward, (input,), out, (input,), True, (axes, keepdim, order)
+    )
 
 
 def _norm_backward(ctx: Node, grad: Tensor) -> Tensor:
@@ -382,7 +394,7 @@ def _norm_backward(ctx: Node, grad: Tensor) -> Tensor:
 
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) over dim, shifted by the maximum where that is finite: -inf for nothing but -inf, inf with an inf.
+    """log(sum(exp(x))) over dim, shifted by the maximum where it is finite: -inf for nothing but -inf, inf with an inf.
 
     Integers count as floats of the default dtype. The gradient of a row of nothing but -inf is 0.
     """

@@ -152,4 +152,3 @@ def _position(function: Callable[..., Any], input: Tensor, dim: int | None, keep
     _check_not_empty(x.shape, () if axis is None else (axis,), dim, name, IndexError)
     along = axis if x.ndim else None
     return _core.wrap(np.asarray(function(x, axis=along, keepdims=keepdim), np.int64))
-

@@ -8,8 +8,9 @@ from fastnn.ops.dims import Array, Shape
 
 
 def sum_rows(index: Array, values: Array, count: int) -> Array:
-    """out[r] = the sum of values[i] over all i with index[i] = r. index: (n,) in [0, count); values: (n, C); out: (count, C).
+    """out[r] = the sum of values[i] over all i with index[i] = r.
 
+    index: (n,) in [0, count); values: (n, C); out: (count, C).
     The order of summation depends on index alone. Single columns of floats are summed in float64.
     """
     columns = values.shape[1]
@@ -32,7 +33,7 @@ def sum_rows(index: Array, values: Array, count: int) -> Array:
 
 
 def linear_index(index: Array, axis: int, shape: Shape) -> Array:
-    """The positions, in an array of the shape, of the elements that index names along axis (and its own place elsewhere)."""
+    """The flat positions, in an array of the shape, of what index names along axis, at its own place elsewhere."""
     strides = [1] * len(shape)
     for i in range(len(shape) - 2, -1, -1):
         strides[i] = strides[i + 1] * shape[i + 1]

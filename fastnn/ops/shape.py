@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
 __all__ = [
-    "adjoint", "broadcast_to", "contiguous", "expand", "expand_as", "flatten", "movedim", "moveaxis", "permute", "ravel",
-    "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view",
+    "adjoint", "broadcast_to", "contiguous", "expand", "expand_as", "flatten", "movedim", "moveaxis", "permute",
+    "ravel", "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view",
     "view_as",
 ]  # fmt: skip
 
@@ -54,7 +54,7 @@ def inferred(shape: Shape, size: int) -> Shape:
 
 
 def shares(out: Array, x: Array) -> bool:
-    """Whether out, made from x by NumPy, is a view of it: a copy's memory never overlaps. Without elements, it may be."""
+    """Whether out, made from x by NumPy, is a view of it: a copy's memory never overlaps."""
     return out.size == 0 or np.may_share_memory(out, x)
 
 
@@ -78,7 +78,9 @@ def view(input: Tensor, shape: Any, *more: SupportsIndex) -> Tensor:
     """As reshape, but never a copy: RuntimeError where input's strides can't express the shape."""
     x = tensor_argument(input, "view")._array
     if isinstance(shape, DType):
-        raise NotImplementedError(f"view(): dtype={shape} (reinterpreting the memory) is not implemented; use .to() to convert")
+        raise NotImplementedError(
+            f"view(): dtype={shape} (reinterpreting the memory) is not implemented; use .to() to convert"
+        )
     wanted = inferred(sizes(shape, more, "view"), x.size)
     out = x.reshape(wanted)
     if not x.flags.c_contiguous and not shares(out, x):
@@ -258,8 +260,8 @@ def _expand(input: Tensor, wanted: Shape, x: Array) -> Tensor:
     lead = len(wanted) - x.ndim
     if lead < 0:
         raise RuntimeError(
-            f"expand({list(x.shape)}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) must be greater "
-            f"or equal to the number of dimensions in the tensor ({x.ndim})"
+            f"expand({list(x.shape)}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({x.ndim})"
         )
     shape = list(wanted)
     for i, n in enumerate(wanted):

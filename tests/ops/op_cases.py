@@ -1,4 +1,4 @@
-"""Cases of ops and the walks over them: values against NumPy, gradients against differences, all of it against PyTorch."""
+"""Cases of ops and the walks over them: values against NumPy, gradients against differences, both against PyTorch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def run(fw: Any, case: Case, dtype: str) -> tuple[list[Any], list[Any]]:
     """The outputs, and the gradients of a weighted sum of the floating ones."""
     args = []
     for a in case.arrays:
-        t = fw.tensor(np.asarray(a).tolist(), dtype=getattr(fw, str(np.asarray(a).dtype)))
+        a = np.asarray(a)
+        t = fw.tensor(a.tolist(), dtype=getattr(fw, str(a.dtype))).reshape(a.shape)
         args.append(t.to(getattr(fw, dtype)).requires_grad_(True) if t.is_floating_point() else t)
     got = outputs(case.call(fw, *args))
     total = None

@@ -15,7 +15,7 @@ COLS = np.array([[0, 3], [1, 1]])
 MASK = np.array([[True, False, True, True], [False, False, False, True], [True, True, False, False]])
 AT = np.array([[0, 3, 3], [1, 1, 0]])
 LIST = np.array([2, 0, 2])
-I = np.arange(12).reshape(3, 4)
+INTS = np.arange(12).reshape(3, 4)
 
 
 def put(key):
@@ -42,8 +42,21 @@ SMOOTH = [
     *[
         Case(f"get[{key}]", lambda fw, x, key=key: x[key], (X,), lambda x, key=key: x[key])
         for key in (
-            1, -1, (0, 1, 2), (0, 1), slice(1, None), slice(None, None, 2), (slice(None), 2), (Ellipsis, 1), (1, Ellipsis), None,
-            (None, Ellipsis, None), (slice(0, 2), None, 1, slice(-3, -1)), Ellipsis, slice(5, 9), (slice(2, 1), 0),
+            1,
+            -1,
+            (0, 1, 2),
+            (0, 1),
+            slice(1, None),
+            slice(None, None, 2),
+            (slice(None), 2),
+            (Ellipsis, 1),
+            (1, Ellipsis),
+            None,
+            (None, Ellipsis, None),
+            (slice(0, 2), None, 1, slice(-3, -1)),
+            Ellipsis,
+            slice(5, 9),
+            (slice(2, 1), 0),
         )
     ],
     Case("get_rows", lambda fw, x, i: x[i], (X, ROWS), lambda x, i: x[i]),
@@ -57,7 +70,9 @@ SMOOTH = [
     Case("get_empty", lambda fw, x: x[[]], (X,), lambda x: x[[]]),
     Case("get_mask", lambda fw, x, m: x[m], (M, MASK), lambda x, m: x[m]),
     Case("get_mask_2", lambda fw, x, m: x[m, 1:], (X, MASK), lambda x, m: x[m, 1:]),
-    Case("get_mask_and_rows", lambda fw, x, m, i: x[m[:, 0], i[:2]], (X, MASK, ROWS), lambda x, m, i: x[m[:, 0], i[:2]]),
+    Case(
+        "get_mask_and_rows", lambda fw, x, m, i: x[m[:, 0], i[:2]], (X, MASK, ROWS), lambda x, m, i: x[m[:, 0], i[:2]]
+    ),
     Case("get_true", lambda fw, x: x[True], (X,), lambda x: x[True]),
     Case("get_none_and_rows", lambda fw, x, i: x[None, i, 0], (X, ROWS), lambda x, i: x[None][:, i][:, :, 0]),
     Case("set_row", put(1), (M, V), numpy_put(1)),
@@ -66,11 +81,26 @@ SMOOTH = [
     Case("set_mask", put(lambda m: m), (M, np.array(0.5), MASK), numpy_put(lambda m: m)),
     Case("set_mask_values", put(lambda m: m), (M, normal(6), MASK), numpy_put(lambda m: m)),
     Case("set_lead", put(0), (M, V[None, None]), numpy_put(0)),
-    Case("masked_select", lambda fw, x, m: x.masked_select(m[:, :1]), (M, MASK), lambda x, m: x[np.broadcast_to(m[:, :1], x.shape)]),
+    Case(
+        "masked_select",
+        lambda fw, x, m: x.masked_select(m[:, :1]),
+        (M, MASK),
+        lambda x, m: x[np.broadcast_to(m[:, :1], x.shape)],
+    ),
     Case("take", lambda fw, x, i: x.take(i), (M, COLS), lambda x, i: x.reshape(-1)[i]),
     Case("gather", lambda fw, x, i: x.gather(1, i), (M, AT), lambda x, i: np.take_along_axis(x[:2], i, 1)),
-    Case("gather_0", lambda fw, x, i: fw.gather(x, 0, i), (M, np.array([[2, 0, 1, 2], [0, 0, 0, 1]])), lambda x, i: np.take_along_axis(x, i, 0)),
-    Case("take_along_dim", lambda fw, x, i: fw.take_along_dim(x, i, 1), (M, AT[:1]), lambda x, i: np.take_along_axis(x, i, 1)),
+    Case(
+        "gather_0",
+        lambda fw, x, i: fw.gather(x, 0, i),
+        (M, np.array([[2, 0, 1, 2], [0, 0, 0, 1]])),
+        lambda x, i: np.take_along_axis(x, i, 0),
+    ),
+    Case(
+        "take_along_dim",
+        lambda fw, x, i: fw.take_along_dim(x, i, 1),
+        (M, AT[:1]),
+        lambda x, i: np.take_along_axis(x, i, 1),
+    ),
     Case("scatter", lambda fw, x, i, s: x.scatter(1, i, s), (M, np.array([[0, 3, 1], [1, 2, 0]]), normal(2, 3))),
     Case("scatter_larger_src", lambda fw, x, i, s: x.scatter_add(1, i, s), (M, AT, normal(3, 4, seed=5))),
     Case("scatter_add", lambda fw, x, i, s: x.scatter_add(1, i, s), (M, AT, normal(2, 3))),
@@ -80,14 +110,28 @@ SMOOTH = [
     Case("index_add", lambda fw, x, i, s: x.index_add(1, i, s, alpha=2), (M, LIST, normal(3, 3))),
     Case("index_fill", lambda fw, x, i, v: x.index_fill(1, i, v), (M, LIST, np.array(2.0))),
     Case("masked_fill", lambda fw, x, m: x.masked_fill(m, -1.0), (M, MASK), lambda x, m: np.where(m, -1.0, x)),
-    Case("masked_fill_broadcast", lambda fw, x, m, v: x.masked_fill(m, v), (V, MASK, np.array(3.0)), lambda x, m, v: np.where(m, v, x)),
-    Case("masked_fill_in_place", lambda fw, x, m, v: (x * 1).masked_fill_(m, v), (M, MASK, np.array(3.0)), lambda x, m, v: np.where(m, v, x)),
+    Case(
+        "masked_fill_broadcast",
+        lambda fw, x, m, v: x.masked_fill(m, v),
+        (V, MASK, np.array(3.0)),
+        lambda x, m, v: np.where(m, v, x),
+    ),
+    Case(
+        "masked_fill_in_place",
+        lambda fw, x, m, v: (x * 1).masked_fill_(m, v),
+        (M, MASK, np.array(3.0)),
+        lambda x, m, v: np.where(m, v, x),
+    ),
     Case("index_add_in_place", lambda fw, x, i, s: (x * 1).index_add_(1, i, s), (M, LIST, normal(3, 3))),
-    Case("scatter_in_place", lambda fw, x, i, s: (x * 1).scatter_(1, i, s), (M, np.array([[0, 3, 1], [1, 2, 0]]), normal(2, 3))),
-]  # fmt: skip
+    Case(
+        "scatter_in_place",
+        lambda fw, x, i, s: (x * 1).scatter_(1, i, s),
+        (M, np.array([[0, 3, 1], [1, 2, 0]]), normal(2, 3)),
+    ),
+]
 
 OTHERS = [
-    Case("ints", lambda fw, i, r: (i[1], i[r], i[:, 1:3], i.gather(1, r[None, :3].abs())), (I, ROWS)),
+    Case("ints", lambda fw, i, r: (i[1], i[r], i[:, 1:3], i.gather(1, r[None, :3].abs())), (INTS, ROWS)),
     Case("bool", lambda fw, m: (m[0], m[m], m[[0, 0]]), (MASK,)),
     Case("nonzero", lambda fw, m: (m.nonzero(), *m.nonzero(as_tuple=True)), (MASK,)),
     Case("nonzero_0d", lambda fw, x: x.nonzero(), (np.array(1.0),)),
@@ -96,11 +140,11 @@ OTHERS = [
     Case("get_int32", lambda fw, x, i: x[i.to(fw.int32)], (M, ROWS)),
     Case("get_0d_index", lambda fw, x, i: x[i, :, [0, 1]], (X, np.array(1))),
     Case("gather_0d", lambda fw, x, i: x.gather(0, i), (np.array(3.0), np.array(0))),
-    Case("scatter_add_int", lambda fw, i, r: i.scatter_add(0, r[None].abs(), i[:1]), (I, ROWS)),
-    Case("masked_fill_int", lambda fw, i, m: (i.masked_fill(m, 1.5), i.masked_fill(m, True)), (I, MASK)),
+    Case("scatter_add_int", lambda fw, i, r: i.scatter_add(0, r[None].abs(), i[:1]), (INTS, ROWS)),
+    Case("masked_fill_int", lambda fw, i, m: (i.masked_fill(m, 1.5), i.masked_fill(m, True)), (INTS, MASK)),
     Case("index_select_0d", lambda fw, x: x.index_select(0, fw.tensor([0])), (np.array(3.0),)),
     Case("index_select_empty", lambda fw, x: x.index_select(0, fw.tensor([], dtype=fw.int64)), (M,)),
-]  # fmt: skip
+]
 
 L = [[0, 3]]
 BAD = [
@@ -118,7 +162,12 @@ BAD = [
     ("set_shape", lambda fw: fw.ones(2, 3).__setitem__(0, fw.ones(2)), RuntimeError, ""),
     ("set_rows", lambda fw: fw.ones(2, 3).__setitem__([5], 1.0), IndexError, "out of bounds"),
     ("set_leaf", lambda fw: fw.ones(2, requires_grad=True).__setitem__(0, 1.0), RuntimeError, "leaf"),
-    ("gather", lambda fw: fw.ones(2, 3).gather(1, fw.tensor(L)), RuntimeError, "index 3 is out of bounds for dimension 1"),
+    (
+        "gather",
+        lambda fw: fw.ones(2, 3).gather(1, fw.tensor(L)),
+        RuntimeError,
+        "index 3 is out of bounds for dimension 1",
+    ),
     ("gather_negative", lambda fw: fw.ones(2, 3).gather(1, fw.tensor([[-1]])), RuntimeError, "out of bounds"),
     ("gather_ndim", lambda fw: fw.ones(2, 3).gather(1, fw.tensor([0])), RuntimeError, "same number of dimensions"),
     ("gather_large", lambda fw: fw.ones(2, 3).gather(1, fw.tensor([[0]] * 3)), RuntimeError, "no larger than self"),
@@ -130,13 +179,23 @@ BAD = [
     ("index_select_negative", lambda fw: fw.ones(2).index_select(0, fw.tensor([-1])), IndexError, "out of range"),
     ("index_select_ndim", lambda fw: fw.ones(2).index_select(0, fw.tensor([[0]])), IndexError, "vector"),
     ("index_add", lambda fw: fw.ones(2, 3).index_add(0, fw.tensor([5]), fw.ones(1, 3)), RuntimeError, "out of bounds"),
-    ("index_add_count", lambda fw: fw.ones(2).index_add(0, fw.tensor([0]), fw.ones(2)), RuntimeError, "Number of indices"),
+    (
+        "index_add_count",
+        lambda fw: fw.ones(2).index_add(0, fw.tensor([0]), fw.ones(2)),
+        RuntimeError,
+        "Number of indices",
+    ),
     ("masked_fill", lambda fw: fw.ones(2).masked_fill(fw.tensor([0, 1]), 0), RuntimeError, "boolean masks"),
-    ("masked_fill_value", lambda fw: fw.ones(2).masked_fill(fw.tensor([True, False]), fw.ones(2)), RuntimeError, "0-dim"),
+    (
+        "masked_fill_value",
+        lambda fw: fw.ones(2).masked_fill(fw.tensor([True, False]), fw.ones(2)),
+        RuntimeError,
+        "0-dim",
+    ),
     ("masked_fill_shape", lambda fw: fw.ones(3).masked_fill_(fw.ones(2, 3) > 0, 0), RuntimeError, "broadcast shape"),
     ("masked_select", lambda fw: fw.ones(2).masked_select(fw.tensor([0, 1])), RuntimeError, "BoolTensor"),
     ("take", lambda fw: fw.ones(2).take(fw.tensor([2])), IndexError, "out of range"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", [case for case in SMOOTH if case.numpy], ids=ids)

@@ -10,8 +10,8 @@ import fastnn
 
 X = normal(3, 4, 5)
 M = normal(3, 4, seed=1)
-I = np.arange(-4, 8).reshape(3, 4)
-B = I % 3 == 0
+INTS = np.arange(-4, 8).reshape(3, 4)
+B = INTS % 3 == 0
 ZEROS = np.array([[2.0, 0.0, 3.0, 4.0], [0.0, 0.0, 5.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
 TIES = np.array([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])
 EMPTY = np.zeros((0, 3))
@@ -50,17 +50,32 @@ SMOOTH = [
     Case("var_mean", lambda fw, x: fw.var_mean(x, 0), (X,), lambda x: (x.var(0, ddof=1), x.mean(0))),
     Case("norm", lambda fw, x: x.norm(), (X,), lambda x: np.sqrt((x * x).sum())),
     Case("norm_1", lambda fw, x: x.norm(1, 1), (X,), lambda x: np.abs(x).sum(1)),
-    Case("norm_3", lambda fw, x: x.norm(3, (0, 2), keepdim=True), (X,), lambda x: ((np.abs(x) ** 3).sum((0, 2), keepdims=True)) ** (1 / 3)),
+    Case(
+        "norm_3",
+        lambda fw, x: x.norm(3, (0, 2), keepdim=True),
+        (X,),
+        lambda x: ((np.abs(x) ** 3).sum((0, 2), keepdims=True)) ** (1 / 3),
+    ),
     Case("norm_half", lambda fw, x: x.norm(0.5, 1), (M,), lambda x: (np.abs(x) ** 0.5).sum(1) ** 2),
     Case("norm_minus_2", lambda fw, x: x.norm(-2, 1), (M,), lambda x: (np.abs(x) ** -2.0).sum(1) ** -0.5),
     Case("norm_inf", lambda fw, x: x.norm(INF, 1), (M,), lambda x: np.abs(x).max(1)),
     Case("norm_minus_inf", lambda fw, x: x.norm(-INF, 0), (M,), lambda x: np.abs(x).min(0)),
     Case("norm_0", lambda fw, x: x.norm(0, 1), (M,), lambda x: (x != 0).sum(1)),
     Case("logsumexp", lambda fw, x: x.logsumexp(1), (X,), lambda x: logsumexp(x, 1)),
-    Case("logsumexp_dims", lambda fw, x: x.logsumexp((0, 2), keepdim=True), (X,), lambda x: np.log(np.exp(x).sum((0, 2), keepdims=True))),
+    Case(
+        "logsumexp_dims",
+        lambda fw, x: x.logsumexp((0, 2), keepdim=True),
+        (X,),
+        lambda x: np.log(np.exp(x).sum((0, 2), keepdims=True)),
+    ),
     Case("max", lambda fw, x: x.max(), (M,), lambda x: x.max()),
     Case("max_dim", lambda fw, x: x.max(1), (M,), lambda x: (x.max(1), x.argmax(1))),
-    Case("min_dim", lambda fw, x: x.min(0, keepdim=True), (M,), lambda x: (x.min(0, keepdims=True), x.argmin(0, keepdims=True))),
+    Case(
+        "min_dim",
+        lambda fw, x: x.min(0, keepdim=True),
+        (M,),
+        lambda x: (x.min(0, keepdims=True), x.argmin(0, keepdims=True)),
+    ),
     Case("amax", lambda fw, x: x.amax((0, 2)), (X,), lambda x: x.max((0, 2))),
     Case("amin", lambda fw, x: x.amin(-1, keepdim=True), (X,), lambda x: x.min(-1, keepdims=True)),
     Case("aminmax", lambda fw, x: fw.aminmax(x, dim=1), (M,), lambda x: (x.min(1), x.max(1))),
@@ -70,8 +85,13 @@ SMOOTH = [
     Case("sort", lambda fw, x: x.sort(0), (M,), lambda x: (np.sort(x, 0), np.argsort(x, 0))),
     Case("sort_descending", lambda fw, x: x.sort(descending=True), (M,), lambda x: (-np.sort(-x), np.argsort(-x))),
     Case("topk", lambda fw, x: x.topk(2), (M,), lambda x: (-np.sort(-x)[:, :2], np.argsort(-x)[:, :2])),
-    Case("topk_partition", lambda fw, x: x.topk(3, 0, largest=False), (normal(50, 2),), lambda x: (np.sort(x, 0)[:3], np.argsort(x, 0)[:3])),
-]  # fmt: skip
+    Case(
+        "topk_partition",
+        lambda fw, x: x.topk(3, 0, largest=False),
+        (normal(50, 2),),
+        lambda x: (np.sort(x, 0)[:3], np.argsort(x, 0)[:3]),
+    ),
+]
 
 # Values and gradients to compare with PyTorch, where differences don't help: ties, kinks, integers, NaN and infinity.
 OTHERS = [
@@ -83,11 +103,15 @@ OTHERS = [
     Case("max_other", lambda fw, x: fw.max(x, x.flip(0)), (M,)),
     Case("argmax", lambda fw, x: (x.argmax(), x.argmax(1), x.argmin(0, keepdim=True), x.argmax(keepdim=True)), (M,)),
     Case("max_0d", lambda fw, x: x.max(0), (np.array(3.0),)),
-    Case("max_int", lambda fw, i: (i.max(), *i.min(1)), (I,)),
+    Case("max_int", lambda fw, i: (i.max(), *i.min(1)), (INTS,)),
     Case("max_bool", lambda fw, b: (b.max(), *b.max(1)), (B,)),
-    Case("sum_int", lambda fw, i: (i.sum(), i.sum(0), i.int().sum(1), i.prod(1), i.cumsum(0), i.cumprod(1)), (I,)),
+    Case("sum_int", lambda fw, i: (i.sum(), i.sum(0), i.int().sum(1), i.prod(1), i.cumsum(0), i.cumprod(1)), (INTS,)),
     Case("sum_bool", lambda fw, b: (b.sum(), b.sum(1, keepdim=True), b.prod(0), b.cumsum(1)), (B,)),
-    Case("sum_dtype", lambda fw, i: (i.sum(dtype=fw.float64), i.mean(1, dtype=fw.float32), i.sum(0, dtype=fw.bool)), (I,)),
+    Case(
+        "sum_dtype",
+        lambda fw, i: (i.sum(dtype=fw.float64), i.mean(1, dtype=fw.float32), i.sum(0, dtype=fw.bool)),
+        (INTS,),
+    ),
     Case("all_any", lambda fw, b: (b.all(), b.any(), b.all(1), b.any((0, 1)), b.any(0, keepdim=True), b.all(())), (B,)),
     Case("all_float", lambda fw, x: (x.all(), x.any(1), x.to(fw.uint8).any()), (ZEROS,)),
     Case("all_empty", lambda fw, x: (x.all(0), x.any(0), x.all()), (EMPTY,)),
@@ -97,15 +121,15 @@ OTHERS = [
     Case("std_of_equal", lambda fw, x: x.std(1), (np.ones((2, 3)),)),
     Case("norm_zero", lambda fw, x: (x.norm(), x.norm(3), x.norm(1)), (np.zeros(3),)),
     Case("norm_some_zero", lambda fw, x: (x.norm(2, 1), x.norm(1.5, 1), x.norm(INF, 1), x.norm(0, 1)), (ZEROS,)),
-    Case("logsumexp_int", lambda fw, i: i.logsumexp(1), (I,)),
+    Case("logsumexp_int", lambda fw, i: i.logsumexp(1), (INTS,)),
     Case("logsumexp_inf", lambda fw, x: x.logsumexp(1), (np.array([[-INF, 0.0], [1e4, 1e4]]),)),
     Case("sort_ties", lambda fw, x: x.sort(dim=1, descending=True, stable=True), (TIES,)),
     Case("sort_nan", lambda fw, x: (*x.sort(), *x.sort(descending=True), *x.topk(2)), (np.array([1.0, NAN, 2.0]),)),
     Case("argsort", lambda fw, x: (x.argsort(), x.argsort(0, descending=True)), (M,)),
-    Case("sort_int", lambda fw, i: (*i.sort(1, descending=True), *i.topk(2, 0)), (I,)),
+    Case("sort_int", lambda fw, i: (*i.sort(1, descending=True), *i.topk(2, 0)), (INTS,)),
     Case("scan_0d", lambda fw, x: (x.cumsum(0), x.cumprod(0), x.sort()[0], x.topk(1)[0]), (np.array(2.0),)),
     Case("nanmean", lambda fw, x: (x.nanmean(), x.nanmean(1)), (np.array([[1.0, NAN], [2.0, 3.0]]),)),
-]  # fmt: skip
+]
 
 BAD = [
     ("dim", lambda fw: fw.ones(2, 3).sum(2), IndexError, r"range of \[-2, 1\], but got 2"),
@@ -225,7 +249,9 @@ def test_named_fields():
     assert found.indices.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("view", [lambda a: a[::-1], lambda a: a[:, ::-2], lambda a: a.T, lambda a: np.broadcast_to(a[0], (3, 6))])
+@pytest.mark.parametrize(
+    "view", [lambda a: a[::-1], lambda a: a[:, ::-2], lambda a: a.T, lambda a: np.broadcast_to(a[0], (3, 6))]
+)
 def test_strange_strides(view):
     a = view(normal(5, 6))
     with warnings.catch_warnings():

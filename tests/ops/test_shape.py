@@ -18,7 +18,12 @@ CASES = [
     Case("reshape_0d", lambda fw, x: x.reshape(()), (np.ones((1, 1)),), lambda x: x.reshape(())),
     Case("view", lambda fw, x: x.view(12, 5).view(-1), (X,), lambda x: x.reshape(-1)),
     Case("view_strided", lambda fw, x: x[:, 1:3].view(3, 10), (X,), lambda x: x[:, 1:3].reshape(3, 10)),
-    Case("view_as", lambda fw, x, y: x.view_as(y.t()) + x.reshape_as(y.t()), (M, normal(3, 4)), lambda x, y: 2 * x.reshape(4, 3)),
+    Case(
+        "view_as",
+        lambda fw, x, y: x.view_as(y.t()) + x.reshape_as(y.t()),
+        (M, normal(3, 4)),
+        lambda x, y: 2 * x.reshape(4, 3),
+    ),
     Case("flatten", lambda fw, x: x.flatten(1), (X,), lambda x: x.reshape(3, 20)),
     Case("flatten_0d", lambda fw, x: x.flatten(), (np.array(1.0),), lambda x: x.reshape(1)),
     Case("ravel", lambda fw, x: x.t().ravel(), (M,), lambda x: x.T.ravel()),
@@ -58,7 +63,12 @@ CASES = [
     Case("tile", lambda fw, x: x.tile((2,)), (M,), lambda x: np.tile(x, 2)),
     Case("repeat_interleave", lambda fw, x: x.repeat_interleave(2, 1), (M,), lambda x: x.repeat(2, 1)),
     Case("repeat_interleave_flat", lambda fw, x: x.repeat_interleave(3), (M,), lambda x: x.repeat(3)),
-    Case("repeat_counts", lambda fw, x, n: x.repeat_interleave(n, 0), (M, np.array([2, 0, 1])), lambda x, n: x.repeat(n, 0)),
+    Case(
+        "repeat_counts",
+        lambda fw, x, n: x.repeat_interleave(n, 0),
+        (M, np.array([2, 0, 1])),
+        lambda x, n: x.repeat(n, 0),
+    ),
     Case("cat", lambda fw, x, y: fw.cat([x, y, x]), (M, N), lambda x, y: np.concatenate([x, y, x])),
     Case("cat_dim", lambda fw, x, y: fw.cat((x, y), -1), (M, normal(3, 2)), lambda x, y: np.concatenate([x, y], 1)),
     Case("cat_legacy", lambda fw, x: fw.cat([fw.ones(0, dtype=x.dtype), x]), (M,), lambda x: x),
@@ -67,13 +77,25 @@ CASES = [
     Case("hstack_1d", lambda fw, x: fw.hstack([x[0], x[1]]), (M,), lambda x: np.hstack([x[0], x[1]])),
     Case("vstack", lambda fw, x: fw.vstack([x, x[0]]), (M,), lambda x: np.vstack([x, x[0]])),
     Case("dstack", lambda fw, x: fw.dstack([x, x]), (M,), lambda x: np.dstack([x, x])),
-]  # fmt: skip
+]
 
 OTHERS = [
-    Case("cat_promotes", lambda fw, x, i: (fw.cat([x, i]), fw.cat([i, i > 1]), fw.stack([i[0], x[0]])), (M, np.ones((1, 4), np.int64))),
-    Case("empty", lambda fw, x: (x.reshape(-1), x.reshape(3, 0), x.t(), *x.split(2), *x.chunk(3), x.expand(2, 0, 3)), (np.zeros((0, 3)),)),
-    Case("0d", lambda fw, x: (x.t(), x.squeeze(0), x.transpose(0, -1), x.flip(0), x.roll(1), x.repeat(2), x.expand(3)), (np.array(2.0),)),
-]  # fmt: skip
+    Case(
+        "cat_promotes",
+        lambda fw, x, i: (fw.cat([x, i]), fw.cat([i, i > 1]), fw.stack([i[0], x[0]])),
+        (M, np.ones((1, 4), np.int64)),
+    ),
+    Case(
+        "empty",
+        lambda fw, x: (x.reshape(-1), x.reshape(3, 0), x.t(), *x.split(2), *x.chunk(3), x.expand(2, 0, 3)),
+        (np.zeros((0, 3)),),
+    ),
+    Case(
+        "0d",
+        lambda fw, x: (x.t(), x.squeeze(0), x.transpose(0, -1), x.flip(0), x.roll(1), x.repeat(2), x.expand(3)),
+        (np.array(2.0),),
+    ),
+]
 
 BAD = [
     ("reshape", lambda fw: fw.ones(2, 3).reshape(4), RuntimeError, r"shape '\[4\]' is invalid for input of size 6"),
