@@ -70,12 +70,20 @@ def sum_pair(first: Tensor | None, second: Tensor | None, shapes: tuple[Shape, S
 def add(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
     if alpha != 1:
-        other = mul(other, alpha)
+        input, other = _scaled(input, other, alpha, "add")
     small = _core.small_arithmetic(0, "AddBackward0", _add_backward, input, other)
     if small is not None:
         return small
     a, b = operands(input, other, "add")
     return _core.record("AddBackward0", _add_backward, (a, b), compute("add", np.add, a, b), extra=shapes_of(a, b))
+
+
+def _scaled(input: TensorLike, other: TensorLike, alpha: float, function: str) -> tuple[Tensor, Tensor]:
+    """Both operands in their common dtype, the second times alpha, which does not change the dtype."""
+    a, b = operands(input, other, function)
+    if b._array.dtype.kind != "f" and isinstance(alpha, float):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return a, mul(b, _core.wrap(np.array(alpha, b._array.dtype)))
 
 
 def _add_backward(ctx: Node, grad: Tensor) -> Pair:
@@ -86,16 +94,17 @@ def _add_backward(ctx: Node, grad: Tensor) -> Pair:
 def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """input - alpha * other, broadcast."""
     if alpha != 1:
-        other = mul(other, alpha)
+        input, other = _scaled(input, other, alpha, "sub")
     small = _core.small_arithmetic(1, "SubBackward0", _sub_backward, input, other)
     if small is not None:
         return small
+    for operand in (input, other):
+        if isinstance(operand, _core.TensorBase) and operand._array.dtype == np.bool_:
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+                "mask, use the `~` or `logical_not()` operator instead."
+            )
     a, b = operands(input, other, "sub")
-    if a._array.dtype == np.bool_:
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. "
-            "Use the `^` or `logical_xor()` operator instead."
-        )
     return _core.record("SubBackward0", _sub_backward, (a, b), compute("sub", np.subtract, a, b), extra=shapes_of(a, b))
 
 
@@ -226,14 +235,27 @@ def _modulo_backward(ctx: Node, grad: Tensor) -> Pair:
 
 
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
-    """input ** exponent, broadcast; a negative integer power of integers raises RuntimeError."""
+    """input ** exponent, broadcast. RuntimeError for integers to a negative integer number."""
     a, b = operands(input, exponent, "pow")
-    if a._array.dtype.kind in "iu" and (b._array < 0).any():
-        raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if b._array.ndim == 0 and a._array.dtype.kind == "f" and float(b._array) == 2.0 and not b.requires_grad:
+    x, y = a._array, b._array
+    if x.dtype == np.bool_:
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+    if x.dtype.kind in "iu":
+        return _core.wrap(_integer_power(x, y, isinstance(exponent, _core.TensorBase)))
+    if y.ndim == 0 and float(y) == 2.0 and not b.requires_grad:
         return _square(a)
-    out = quietly(np.power, a._array, b._array)
+    out = quietly(np.power, x, y)
     return _core.record("PowBackward0", _pow_backward, (a, b), out, (a, b), True, shapes_of(a, b))
+
+
+def _integer_power(x: NDArray[Any], y: NDArray[Any], tensor_exponent: bool) -> NDArray[Any]:
+    negative = y < 0
+    if not negative.any():
+        return np.power(x, y)  # type: ignore[no-any-return]
+    if not tensor_exponent:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    parity = np.where(y % 2 == 0, 1, x)  # 1 and -1 have integer inverses; what the others have is cut to 0
+    return np.where(negative, np.where(np.abs(x) == 1, parity, 0), np.power(x, np.abs(y))).astype(x.dtype)
 
 
 def _square(input: Tensor) -> Tensor:

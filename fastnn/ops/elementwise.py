@@ -47,12 +47,23 @@ def _function(name: str, values: Values, derivative: Derivative, saves: str, kee
         tensor = tensor_argument(input, name)
         if not keeps_integers:
             tensor = as_floating(tensor)
+        elif tensor._array.dtype == np.bool_ and name not in ("sign", "square"):
+            raise _no_bool(name)
         out = quietly(values, tensor._array)
         return _core.record(node, backward, (tensor,), out, (tensor,) if saves == "input" else (), saves == "output")
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
+
+
+def _no_bool(name: str) -> Exception:
+    if name == "neg":
+        return RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+    return NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
 
 
 def _zero(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
@@ -89,15 +100,28 @@ def _reciprocal(x: NDArray[Any]) -> NDArray[Any]:
     return 1 / x
 
 
+def _sign(x: NDArray[Any]) -> NDArray[Any]:
+    """NumPy's, but for NaN, whose sign is 0 in PyTorch, and for bools, which have none in NumPy."""
+    if x.dtype == np.bool_:
+        return x
+    return ((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)).astype(x.dtype)
+
+
+def _square(x: NDArray[Any]) -> NDArray[Any]:
+    return np.square(x.astype(np.int64) if x.dtype == np.bool_ else x)
+
+
 def _frac(x: NDArray[Any]) -> NDArray[Any]:
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"\"frac\" not implemented for {x.dtype}")
     return x - np.trunc(x)  # type: ignore[no-any-return]
 
 
 _ROWS: list[tuple[str, Any, Derivative, str, bool, str]] = [
     ("neg", np.negative, lambda g, x, y: -g, "", True, "-input."),
     ("abs", np.abs, lambda g, x, y: g * sign(x), "input", True, "|input|; the derivative at 0 is 0."),
-    ("sign", np.sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
-    ("square", np.square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
+    ("sign", _sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
+    ("square", _square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
     ("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "output", False, "The square root; NaN below 0."),
     ("rsqrt", _rsqrt, lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
     ("reciprocal", _reciprocal, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
@@ -121,7 +145,7 @@ _ROWS: list[tuple[str, Any, Derivative, str, bool, str]] = [
     ("floor", np.floor, _zero, "", True, "The largest integer not above input."),
     ("ceil", np.ceil, _zero, "", True, "The smallest integer not below input."),
     ("trunc", np.trunc, _zero, "", True, "The integer part, towards 0."),
-    ("frac", _frac, lambda g, x, y: g, "", False, "The fractional part, input - trunc(input)."),
+    ("frac", _frac, lambda g, x, y: g, "", True, "The fractional part, input - trunc(input)."),
 ]
 _BY_NAME = {row[0]: _function(*row) for row in _ROWS}
 
@@ -165,6 +189,8 @@ def positive(input: Tensor) -> Tensor:
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest number of so many decimals, halves to even."""
     tensor = tensor_argument(input, "round")
+    if tensor._array.dtype == np.bool_:
+        raise _no_bool("round")
     return _core.record("RoundBackward0", _round_backward, (tensor,), np.round(tensor._array, decimals))
 
 

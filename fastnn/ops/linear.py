@@ -30,7 +30,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def linear_activation(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
     """linear followed by one of fastnn.kernels.contract.ACTIVATIONS, in one kernel call."""
-    x, w = input._array, weight._array
+    try:
+        x, w = input._array, weight._array
+    except AttributeError:
+        return _unusual(input, weight, bias, activation)
     if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1] or x.dtype != w.dtype or x.dtype not in KERNEL_DTYPES:
         return _unusual(input, weight, bias, activation)
     if bias is not None:

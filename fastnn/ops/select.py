@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn import _core
+from fastnn.dtypes import result_type
 from fastnn.ops.broadcast import broadcast_shape, sum_to
-from fastnn.ops.gate import operands, tensor_argument
+from fastnn.ops.gate import cast, operands, tensor_argument
 from fastnn.ops.in_place import in_place
 
 if TYPE_CHECKING:
@@ -56,20 +59,27 @@ def _where_backward(ctx: Node, grad: Tensor) -> tuple[Tensor | None, Tensor | No
 def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """input limited to [min, max]; NaN stays. The gradient passes where min <= input <= max."""
     if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, _core.TensorBase) or isinstance(max, _core.TensorBase):
         return _clamp_tensors(input, min, max)
     a = tensor_argument(input, "clamp")
-    for bound in (min, max):
-        if bound is not None:
-            a, _ = operands(a, bound, "clamp")
+    if a._array.dtype.kind != "f":
+        a = cast(a, result_type(a, *(bound for bound in (min, max) if bound is not None)).to_numpy)
     x = a._array
     out = x
     if min is not None:
-        out = np.maximum(out, np.asarray(min, x.dtype))
+        out = np.maximum(out, _bound(min, x.dtype))
     if max is not None:
-        out = np.minimum(out, np.asarray(max, x.dtype))
+        out = np.minimum(out, _bound(max, x.dtype))
     return _core.record("ClampBackward1", _clamp_backward, (a,), out, (a,), extra=(min, max))
+
+
+def _bound(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """value in the dtype; what an integer dtype can't hold becomes its limit."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        value = builtins.min(builtins.max(value, limits.min), limits.max)
+    return np.asarray(value, dtype)
 
 
 def _clamp_backward(ctx: Node, grad: Tensor) -> Tensor:
