@@ -166,7 +166,7 @@ def scatter(
     if (src is None) == (value is None):
         raise TypeError("scatter(): expected one of src and value")
     given = value if src is None else src
-    tensor: Tensor | None = given if isinstance(given, _core.TensorBase) else None  # type: ignore[assignment]
+    tensor: Tensor | None = given if isinstance(given, _core.TensorBase) else None
     axis, at = _check_scatter(input, dim, index, tensor, "scatter")
     if tensor is None:
         tensor = _core.wrap(np.full(at.shape, given, input._array.dtype))
@@ -299,7 +299,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     count = s.shape[axis] if s.ndim > axis else 1
     if at.size != count:
         raise RuntimeError(
-    """input with value, a number or 0-d tensor, in the slices at index along dim; negative indices are allowed."""
+            f"index_add_(): Number of indices ({at.size}) should be equal to source.size(dim): ({count}), "
+            f"for dim: {axis}"
         )
     if x.ndim != s.ndim or (*x.shape[:axis], *x.shape[axis + 1 :]) != (*s.shape[:axis], *s.shape[axis + 1 :]):
         raise RuntimeError(
@@ -352,7 +353,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
                 "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value._array.ndim} dimension(s)."
             )
-        source: Tensor = cast(value, x.dtype)  # type: ignore[arg-type]
+        source: Tensor = cast(value, x.dtype)
     else:
         if not isinstance(value, (bool, int, float, np.generic)):
             raise TypeError(f"masked_fill(): argument 'value' must be Tensor or Number, not {type(value).__name__}")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adjoint", "broadcast_to", "contiguous", "expand", "expand_as", "flatten", "movedim", "moveaxis", "permute",
-    "ravel", "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view",
+    "ravel",
+    "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view",
     "view_as",
 ]  # fmt: skip
 
@@ -237,7 +238,7 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
 
 
 def _each_dim(dim: Dims, ndim: int) -> list[int]:
-    given = dim if isinstance(dim, (tuple, list)) else [dim]
+    given: Any = dim if isinstance(dim, (tuple, list)) else [dim]
     return [wrap_dim(d, ndim, "movedim") for d in given]
 
 
