@@ -28,7 +28,7 @@ from fastnn.creation import (
     zeros,
     zeros_like,
 )
-from fastnn.dlpack import from_dlpack
+from fastnn.dlpack import from_dlpack, to_dlpack
 from fastnn.dtypes import (
     bool,
     can_cast,
@@ -473,6 +473,7 @@ __all__ = [
     "tensor",
     "tensor_split",
     "tile",
+    "to_dlpack",
     "topk",
     "transpose",
     "tril",

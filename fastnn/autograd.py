@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -225,6 +224,8 @@ def detect_anomaly(check_nan: bool = True) -> Iterator[None]:
     """A failing backward names the line of the forward call. check_nan=True (NaN gradients) is not implemented."""
     if check_nan:
         raise NotImplementedError("detect_anomaly(check_nan=True): pass check_nan=False")
+    import traceback
+
     previous = _core.set_anomaly_trace(lambda: "".join(traceback.format_stack(limit=12)[:-1]))
     try:
         yield

@@ -20,14 +20,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Mask = NDArray[np.uint8]
-Labels = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.uint8]
+    Labels = NDArray[np.int64]
+else:  # importing numpy.typing is a sizeable part of importing fastnn
+    Array = Mask = Labels = np.ndarray
 
 # The activations that a product's epilogue can apply: those whose derivative is a function of the output.
 ACTIVATIONS = ("none", "relu", "sigmoid", "tanh")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastnn.ops.activation import leaky_relu, leaky_relu_, relu_, sigmoid, tanh
 from fastnn.ops.activation import relu as _relu
 from fastnn.ops.dropout import dropout
+from fastnn.ops.gather import one_hot
 from fastnn.ops.linear import linear
 from fastnn.ops.loss import cross_entropy, l1_loss, mse_loss
 from fastnn.ops.softmax import log_softmax, softmax
@@ -25,6 +26,7 @@ __all__ = [
     "linear",
     "log_softmax",
     "mse_loss",
+    "one_hot",
     "relu",
     "relu_",
     "sigmoid",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn._core import dense
@@ -16,6 +15,8 @@ from fastnn.ops.gate import KERNEL_DTYPES, cast, operands
 from fastnn.ops.in_place import in_place
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.ops.broadcast import Shape
     from fastnn.ops.gate import TensorLike

@@ -5,13 +5,19 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from numpy.typing import NDArray
+import numpy as np
 
 from fastnn import _core
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+else:  # importing numpy.typing takes longer than all the rest of this file
+    Array = np.ndarray
+
 Shape = tuple[int, ...]
 Dims = SupportsIndex | Sequence[SupportsIndex] | None
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn._core import dense
@@ -18,9 +17,10 @@ from fastnn.kernels import K
 from fastnn.ops.arithmetic import as_floating, quietly
 from fastnn.ops.gate import KERNEL_DTYPES, tensor_argument
 from fastnn.ops.in_place import in_place
-from fastnn.ops.select import where
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.tensor import Tensor
 

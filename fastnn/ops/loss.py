@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn.kernels import K
@@ -14,6 +13,8 @@ from fastnn.ops.gate import floating, tensor_argument
 from fastnn.ops.softmax import log_softmax, softmax
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.tensor import Tensor
 

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn._core import dense
@@ -15,6 +14,8 @@ from fastnn.ops.broadcast import broadcast_shape, sum_to
 from fastnn.ops.gate import KERNEL_DTYPES, cast, tensor_argument
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.tensor import Tensor
 

@@ -6,7 +6,6 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn.dtypes import result_type
@@ -15,6 +14,8 @@ from fastnn.ops.gate import cast, operands, tensor_argument
 from fastnn.ops.in_place import in_place
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.ops.gate import TensorLike
     from fastnn.tensor import Tensor
