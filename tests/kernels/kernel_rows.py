@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
 from fastnn.kernels.cases import Case
 
 BACKENDS = ("numpy", "cython", "numba")
@@ -25,14 +27,22 @@ def arguments(case: Case, dtype: Any) -> tuple[Any, ...]:
     return case.make(np.random.default_rng(20240229), np.dtype(dtype))
 
 
-def in_float64(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Copies of the arguments with every floating array in float64."""
+def _mapped(values: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The arguments with every array changed, those in lists too."""
 
-    def wide(value: Any) -> Any:
+    def one(value: Any) -> Any:
         if isinstance(value, list):
-            return [wide(item) for item in value]
-        if isinstance(value, np.ndarray):
-            return value.astype(np.float64) if value.dtype.kind == "f" else value.copy()
-        return value
+            return [one(item) for item in value]
+        return change(value) if isinstance(value, np.ndarray) else value
 
-    return tuple(wide(value) for value in values)
+    return tuple(one(value) for value in values)
+
+
+def copied(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments with every array copied."""
+    return _mapped(values, np.copy)
+
+
+def in_float64(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments with every array copied, the floating ones to float64."""
+    return _mapped(values, lambda array: array.astype(np.float64 if array.dtype.kind == "f" else array.dtype))

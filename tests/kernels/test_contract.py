@@ -6,9 +6,10 @@ import inspect
 from types import ModuleType
 
 import pytest
+from kernel_rows import load
+
 from fastnn.kernels import contract
 from fastnn.kernels.cases import CASES
-from kernel_rows import load
 
 KERNELS = sorted(name for name, value in vars(contract).items() if inspect.isfunction(value))
 # Kernels that compute a gradient: the backward ones, and the loss that gives it in the same pass.

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from fastnn.kernels import numpy_backend
 from fastnn.kernels.numpy_backend.dropout import philox
-from numpy.typing import NDArray
 
 # Known answers of Philox-4x32-7 from the Random123 library: counter, key, words.
 KNOWN = [

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_rows import arguments
+
 from fastnn.kernels import contract
 from fastnn.kernels.cases import CASES, Case, parameters
-from kernel_rows import arguments
 
 
 def _fit(case: Case) -> bool:

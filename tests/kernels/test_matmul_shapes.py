@@ -6,10 +6,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from fastnn.kernels.contract import ACTIVATIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_rows import BACKENDS, load
+
+from fastnn.kernels.contract import ACTIVATIONS
 
 ACTIVATE = {
     "none": lambda x: x,
@@ -50,7 +51,7 @@ def _check(
 def test_matmul_of_drawn_shapes(name: str) -> None:
     backend = load(name)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(
         SHAPES,
         st.tuples(st.booleans(), st.booleans()),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from fastnn.kernels import numpy_backend as K
 
 INF, NAN = np.inf, np.nan

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
+from kernel_rows import arguments, copied
+
 from fastnn.kernels.cases import CASES, Case
 from fastnn.kernels.cython_backend import _runtime
-from kernel_rows import arguments
 
 
 @pytest.fixture
@@ -21,10 +22,12 @@ def _threads_restored() -> Iterator[None]:
 @pytest.mark.usefixtures("_threads_restored")
 @pytest.mark.parametrize("case", [case for case in CASES if case.size], ids=lambda case: case.id)
 def test_threads_do_not_change_bits(compiled: ModuleType, case: Case) -> None:
+    drawn = arguments(case, "f4")
+
     def run(threads: int) -> tuple[list[bytes], object]:
         _runtime.set_num_threads(threads)
         assert _runtime.get_num_threads() == threads
-        given = arguments(case, "f4")
+        given = copied(drawn)
         value = getattr(compiled, case.kernel)(*given)
         return [array.tobytes() for array in case.written(given)], value
 
