@@ -241,7 +241,7 @@ class Optimizer:
                     raise RuntimeError(f"step(): a parameter of shape {tuple(param.shape)} lies in read-only memory")
         buckets = []
         for members in by_dtype.values():
-            initialized = [bool(self._state[param]) for param in members] if names else []
+            initialized = [bool(self._state[param]) for param in members] if names else [False] * len(members)
             steps = self._shared_steps(members) if self._counts_steps else None
             states = {name: [self._state_of(param, name) for param in members] for name in names}
             buckets.append(Bucket(members, states, steps, initialized))
