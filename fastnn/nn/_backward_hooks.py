@@ -14,30 +14,35 @@ Hook = Callable[..., Any]
 
 
 class _Watch(Function):
-    """The identity; in backward the gradients of all outputs go through ``change`` at once."""
+    """The identity; in backward the gradients of all outputs go through ``change`` at once.
+
+    As in PyTorch, where a gradient did not come hooks see zeros among those of inputs and None among those of outputs.
+    """
 
     @staticmethod
-    def forward(ctx: Any, change: Callable[[Gradients], Gradients], *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, change: Callable[[Gradients], Gradients], zeros: bool, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
         ctx.change = change
+        ctx.set_materialize_grads(zeros)
         outputs = tuple(tensor.view_as(tensor) for tensor in tensors)
         ctx.mark_non_differentiable(*(new for old, new in zip(tensors, outputs, strict=True) if not old.requires_grad))
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Gradients:
-        wanted = tuple(g if n else None for g, n in zip(gradients, ctx.needs_input_grad[1:], strict=True))
-        return (None, *ctx.change(wanted))
+        return (None, None, *ctx.change(gradients))
 
 
 def _watch(
-    values: tuple[Any, ...], change: Callable[[Gradients], Gradients]
+    values: tuple[Any, ...], change: Callable[[Gradients], Gradients], zeros: bool
 ) -> tuple[tuple[Any, ...], list[int] | None]:
     """``values`` with its tensors passed through ``_Watch``, and their places; None where none requires grad."""
     places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
     if not (is_grad_enabled() and any(values[i].requires_grad for i in places)):
         return values, None
     new = list(values)
-    for place, tensor in zip(places, _Watch.apply(change, *(values[i] for i in places)), strict=True):
+    for place, tensor in zip(places, _Watch.apply(change, zeros, *(values[i] for i in places)), strict=True):
         new[place] = tensor
     if type(values) is not tuple:  # a named tuple
         return type(values)(*new), places
@@ -62,7 +67,7 @@ class BackwardHooks:
 
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments of forward."""
-        watched, places = _watch(args, self._on_inputs)
+        watched, places = _watch(args, self._on_inputs, zeros=True)
         self.inputs = (places, len(args))
         return watched
 
@@ -75,7 +80,7 @@ class BackwardHooks:
                 stacklevel=4,
             )
             return result
-        watched, places = _watch(result if isinstance(result, tuple) else (result,), self._on_outputs)
+        watched, places = _watch(result if isinstance(result, tuple) else (result,), self._on_outputs, zeros=False)
         self.outputs = (places, len(watched))
         return watched if isinstance(result, tuple) else watched[0]
 
