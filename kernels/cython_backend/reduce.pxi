@@ -1,4 +1,4 @@
-# Sums along one axis, (A, R, C) -> (A, C), in double and by blocks of R.
+# Sums along one axis, (A, R, C) -> (A, C), by blocks of R: a few numbers at a time in their own type, these sums in double.
 #
 # Where the blocks end depends on R alone and their totals are added in order, whoever computed them: so the bits
 # are the same for any number of threads, whether the blocks of one sum are spread over them or not.
@@ -20,17 +20,14 @@ ctypedef struct SumJob:
 cdef void add_rows(const real *x, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t width, double *sums) noexcept nogil:
     """sums[c] += the column sums of a (rows, width) corner of a matrix with rows of step numbers."""
     cdef Py_ssize_t r = 0, c
-    cdef const real *x1
-    cdef const real *x2
-    cdef const real *x3
-    while r + 4 <= rows:
-        x1 = x + step
-        x2 = x1 + step
-        x3 = x2 + step
+    cdef const real *y
+    while r + 8 <= rows:
+        y = x + 4 * step
         for c in range(width):
-            sums[c] += (<double>x[c] + <double>x1[c]) + (<double>x2[c] + <double>x3[c])
-        x += 4 * step
-        r += 4
+            sums[c] += ((x[c] + x[c + step]) + (x[c + 2 * step] + x[c + 3 * step])) + (
+                (y[c] + y[c + step]) + (y[c + 2 * step] + y[c + 3 * step]))
+        x += 8 * step
+        r += 8
     while r < rows:
         for c in range(width):
             sums[c] += x[c]

@@ -132,17 +132,18 @@ static inline void NAME(row_softmax_short)(const REAL *x, REAL *out, ptrdiff_t n
     else if (rest > 0) NAME(store_part)(out + LANES, b, rest);
 }
 
-/* The sum of n numbers, in double. */
+/* The sum of n numbers: eight by eight in their own type, which costs a few of its last digits at most, then in double. */
 static inline double NAME(row_total)(const REAL *x, ptrdiff_t n) {
-    vf64 a = splat_f64(0), b = a, c = a, d = a;
+    vf64 a = splat_f64(0), b = a;
     ptrdiff_t i = 0;
-    for (; i + 4 * LANES_F64 <= n; i += 4 * LANES_F64) {
-        a += NAME(load_wide)(x + i);
-        b += NAME(load_wide)(x + i + LANES_F64);
-        c += NAME(load_wide)(x + i + 2 * LANES_F64);
-        d += NAME(load_wide)(x + i + 3 * LANES_F64);
+#define AT(k) NAME(load)(x + i + (k) * LANES)
+    for (; i + 16 * LANES <= n; i += 16 * LANES) {
+        a += NAME(widen)(((AT(0) + AT(1)) + (AT(2) + AT(3))) + ((AT(4) + AT(5)) + (AT(6) + AT(7))));
+        b += NAME(widen)(((AT(8) + AT(9)) + (AT(10) + AT(11))) + ((AT(12) + AT(13)) + (AT(14) + AT(15))));
     }
-    double total = i ? sum_lanes_f64((a + b) + (c + d)) : 0;
+    for (; i + LANES <= n; i += LANES) a += NAME(widen)(AT(0));
+#undef AT
+    double total = i ? sum_lanes_f64(a + b) : 0;
     for (; i < n; i++) total += x[i];
     return total;
 }
