@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 from fastnn.nn import init
 

@@ -7,9 +7,10 @@ import pickle
 from collections import OrderedDict
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 
 
@@ -105,7 +106,7 @@ def test_assigning_before_init_is_an_error() -> None:
         def __init__(self) -> None:
             self.layer = nn.Linear(1, 1)
 
-    with pytest.raises(AttributeError, match="before Module.__init__"):
+    with pytest.raises(AttributeError, match=r"before Module\.__init__"):
         Early()
     with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
         nn.Module(size=3)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 
 
@@ -82,7 +83,7 @@ def test_list_behaviour() -> None:
     with pytest.raises(IndexError, match="Index out of range: 9"):
         net.insert(9, a)
     with pytest.raises(ValueError, match="only objects of Sequential"):
-        net + [a]
+        net.__add__([a])
     with pytest.raises(ValueError, match="Non-positive"):
         net * 0
 
@@ -94,7 +95,7 @@ def test_module_list_and_dict() -> None:
     held.insert(1, b)
     assert list(held) == [a, b, c] and list(held[1:]) == [b, c] and len(list(held.parameters())) == 6
     del held[0]
-    assert list(held) == [b, c] and list(held._modules) == ["0", "1"] and list(held + [a]) == [b, c, a]
+    assert list(held) == [b, c] and list(held._modules) == ["0", "1"] and list(held.__add__([a])) == [b, c, a]
     with pytest.raises(TypeError, match="is not a Module subclass"):
         held.append(3)
     named = nn.ModuleDict({"a": a})

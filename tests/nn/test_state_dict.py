@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 
 

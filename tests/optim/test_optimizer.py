@@ -6,9 +6,10 @@ import copy
 import pickle
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 from fastnn import nn
 
 
@@ -33,9 +34,9 @@ def _same(a: Any, b: Any) -> bool:
 
 
 KINDS = [
-    (fastnn.optim.SGD, dict(lr=0.01, momentum=0.9)),
-    (fastnn.optim.Adam, dict(lr=0.01, amsgrad=True)),
-    (fastnn.optim.AdamW, dict(lr=0.01)),
+    (fastnn.optim.SGD, {"lr": 0.01, "momentum": 0.9}),
+    (fastnn.optim.Adam, {"lr": 0.01, "amsgrad": True}),
+    (fastnn.optim.AdamW, {"lr": 0.01}),
 ]
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import fastnn
 import numpy as np
 import pytest
+
+import fastnn
 
 SHAPES = [(3, 4), (5,), (7, 2), ()]
 STEPS = 10
 SGD_OPTIONS = [
-    dict(lr=0.05, momentum=m, dampening=d, weight_decay=w, nesterov=n, maximize=x)
+    {"lr": 0.05, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
     for m, d, w, n, x in itertools.product([0, 0.9], [0, 0.3], [0, 0.1], [False, True], [False, True])
     if not n or (m and not d)
 ]
 ADAM_OPTIONS = [
-    dict(lr=0.05, betas=b, eps=e, weight_decay=w, amsgrad=a, maximize=x)
+    {"lr": 0.05, "betas": b, "eps": e, "weight_decay": w, "amsgrad": a, "maximize": x}
     for b, e, w, a, x in itertools.product(
         [(0.9, 0.999), (0.5, 0.8)], [1e-8, 1e-3], [0, 0.1], [False, True], [False, True]
     )
@@ -88,7 +89,7 @@ def test_pytorch(name: str, options: dict[str, Any], dtype: str) -> None:
     torch = pytest.importorskip("torch")
     ours, optimizer = run(fastnn, name, dtype, **options)
     theirs, reference = run(torch, name, dtype, **options)
-    close = dict(rtol=2e-5, atol=1e-5) if dtype == "float32" else dict(rtol=1e-10, atol=1e-12)
+    close = {"rtol": 2e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-12}
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, **close)
     mine, other = optimizer.state_dict(), reference.state_dict()
@@ -100,12 +101,10 @@ def test_pytorch(name: str, options: dict[str, Any], dtype: str) -> None:
     assert repr(optimizer) == repr(reference)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("SGD", dict(momentum=0.9)), ("Adam", {}), ("AdamW", dict(amsgrad=True))]
-)
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {"amsgrad": True})])
 def test_tensor_rates_and_accepted_options(name: str, options: dict[str, Any]) -> None:
     plain, _ = run(fastnn, name, "float32", lr=0.125, **options)
-    for more in (dict(lr=fastnn.tensor(0.125)), dict(lr=0.125, fused=True), dict(lr=0.125, foreach=True)):
+    for more in ({"lr": fastnn.tensor(0.125)}, {"lr": 0.125, "fused": True}, {"lr": 0.125, "foreach": True}):
         other, _ = run(fastnn, name, "float32", **more, **options)
         for a, b in zip(plain, other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -114,20 +113,20 @@ def test_tensor_rates_and_accepted_options(name: str, options: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("name", "options", "error", "words"),
     [
-        ("SGD", dict(lr=-1.0), ValueError, "Invalid learning rate: -1.0"),
-        ("SGD", dict(lr=fastnn.ones(2)), ValueError, "Tensor lr must be 1-element"),
-        ("SGD", dict(momentum=-1), ValueError, "Invalid momentum value: -1"),
-        ("SGD", dict(weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
-        ("SGD", dict(nesterov=True), ValueError, "Nesterov momentum requires"),
-        ("SGD", dict(differentiable=True), NotImplementedError, "differentiable=True"),
-        ("Adam", dict(lr=float("nan")), ValueError, "Invalid learning rate: nan"),
-        ("Adam", dict(eps=-1), ValueError, "Invalid epsilon value: -1"),
-        ("Adam", dict(betas=(1.0, 0.9)), ValueError, "Invalid beta parameter at index 0: 1.0"),
-        ("Adam", dict(betas=(0.9, -0.1)), ValueError, "Invalid beta parameter at index 1: -0.1"),
-        ("Adam", dict(betas=(0.9, fastnn.tensor(0.9))), ValueError, "both floats or both Tensors"),
-        ("Adam", dict(capturable=True), NotImplementedError, "capturable=True"),
-        ("AdamW", dict(differentiable=True), NotImplementedError, "differentiable=True"),
-        ("Adam", dict(fused=True, foreach=True), RuntimeError, "cannot be `True` together"),
+        ("SGD", {"lr": -1.0}, ValueError, "Invalid learning rate: -1.0"),
+        ("SGD", {"lr": fastnn.ones(2)}, ValueError, "Tensor lr must be 1-element"),
+        ("SGD", {"momentum": -1}, ValueError, "Invalid momentum value: -1"),
+        ("SGD", {"weight_decay": -1}, ValueError, "Invalid weight_decay value: -1"),
+        ("SGD", {"nesterov": True}, ValueError, "Nesterov momentum requires"),
+        ("SGD", {"differentiable": True}, NotImplementedError, "differentiable=True"),
+        ("Adam", {"lr": float("nan")}, ValueError, "Invalid learning rate: nan"),
+        ("Adam", {"eps": -1}, ValueError, "Invalid epsilon value: -1"),
+        ("Adam", {"betas": (1.0, 0.9)}, ValueError, "Invalid beta parameter at index 0: 1.0"),
+        ("Adam", {"betas": (0.9, -0.1)}, ValueError, "Invalid beta parameter at index 1: -0.1"),
+        ("Adam", {"betas": (0.9, fastnn.tensor(0.9))}, ValueError, "both floats or both Tensors"),
+        ("Adam", {"capturable": True}, NotImplementedError, "capturable=True"),
+        ("AdamW", {"differentiable": True}, NotImplementedError, "differentiable=True"),
+        ("Adam", {"fused": True, "foreach": True}, RuntimeError, "cannot be `True` together"),
     ],
 )
 def test_bad_options(name: str, options: dict[str, Any], error: type[Exception], words: str) -> None:
