@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from kernel_rows import BACKENDS, load
 
 from fastnn.kernels.contract import ACTIVATIONS
 
-ACTIVATE = {
+ACTIVATE: dict[str, Callable[[Any], Any]] = {
     "none": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
