@@ -167,7 +167,7 @@ def test_random_split() -> None:
     assert sorted([*a.indices, *b.indices, *c.indices]) == list(range(10))
     with pytest.raises(ValueError, match="Sum of input lengths"):
         data.random_split(Squares(), [3, 3])
-    with pytest.raises(ValueError, match="Fraction at index 1"):
+    with pytest.raises(ValueError, match="Fraction at index 0"):
         data.random_split(Squares(), [1.5, -0.5])
     with pytest.warns(UserWarning, match="Length of split at index 0 is 0"):
         data.random_split(Squares(), [0.0, 1.0])
