@@ -88,7 +88,7 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
                     }
                     REAL *a_panel = a_pack;
                     for (ptrdiff_t i = ic, height; i < iend; i += height, a_panel += stride) {
-                        const REAL *source = a + i * rs + k * cs, *bias = (const REAL *)p->bias + j;
+                        const REAL *source = a + i * rs + k * cs, *bias = p->bias ? (const REAL *)p->bias + j : NULL;
                         REAL *to = c + i * ldc + j;
                         ptrdiff_t a_rs = rs, a_cs = cs;
                         height = gemm_height(iend - i);
