@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core, dtypes
 from fastnn.device import device as Device
 from fastnn.ops.gate import cast, tensor_argument
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn._core import Node
     from fastnn.tensor import Tensor
 

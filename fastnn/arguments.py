@@ -6,12 +6,13 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn.device import check
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.device import DeviceLike
 
 

@@ -7,12 +7,13 @@ import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core, dtypes
 from fastnn.device import check
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.device import DeviceLike
     from fastnn.tensor import Tensor
 

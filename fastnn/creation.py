@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import dtypes
 from fastnn.arguments import array_of, check_options, int_argument, number_argument, size_argument, sizes_argument
 from fastnn.convert import as_tensor, asarray, convert_scalar, from_numpy, frombuffer, leaf, tensor
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.device import DeviceLike
     from fastnn.tensor import Tensor
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import dtypes
 from fastnn.convert import leaf
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.tensor import Tensor
 
 # The device types of the protocol whose memory the CPU reads.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core, dtypes
 from fastnn.arguments import int_argument, number_argument
@@ -21,6 +20,8 @@ from fastnn.sampling import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.tensor import Tensor
 
 

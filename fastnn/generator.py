@@ -12,13 +12,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
 from fastnn.convert import leaf
 from fastnn.device import check
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.device import DeviceLike
     from fastnn.tensor import Tensor
 

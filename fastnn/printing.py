@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import dtypes
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.tensor import Tensor
 
 

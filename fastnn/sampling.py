@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core, dtypes
 from fastnn.arguments import array_of, check_options, int_argument, number_argument, size_argument, sizes_argument
@@ -13,6 +12,8 @@ from fastnn.convert import leaf
 from fastnn.generator import Generator, pick
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.device import DeviceLike
     from fastnn.tensor import Tensor
 

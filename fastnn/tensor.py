@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
 from fastnn._methods import Methods
 from fastnn.device import device as Device
@@ -21,6 +18,8 @@ from fastnn.ops import shape as _shape
 from fastnn.size import Size
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastnn.utils.hooks import RemovableHandle
 
 CPU = Device("cpu")
