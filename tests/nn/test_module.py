@@ -218,6 +218,11 @@ def test_parameter_containers() -> None:
         named(1)
 
 
+def test_a_parameter_shows_what_it_is() -> None:
+    text = "Parameter containing:\ntensor([1., 1.], requires_grad=True)"
+    assert repr(nn.Parameter(fastnn.ones(2))) == str(nn.Parameter(fastnn.ones(2))) == text
+
+
 def test_linear_against_numpy() -> None:
     layer = nn.Linear(3, 4, dtype=fastnn.float64)
     x = np.random.default_rng(0).standard_normal((5, 3))
