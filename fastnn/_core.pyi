@@ -1,6 +1,7 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tensor import Tensor
@@ -59,16 +60,28 @@ def make_subclass(cls: type[Any], tensor: TensorBase, requires_grad: bool = ...)
 def promoted(input: Any, other: Any) -> tuple[Tensor, Tensor] | None: ...
 def small_arithmetic(op: int, name: str, backward: Backward, input: Any, other: Any) -> Tensor | None: ...
 def set_anomaly_trace(function: Callable[[], str] | None) -> Callable[[], str] | None: ...
+@overload
 def record(
     name: str,
     backward: Backward,
     inputs: tuple[TensorBase, ...],
-    output: Any,
+    output: tuple[Any, ...],
     saved: tuple[TensorBase | int | None, ...] = ...,
     save_output: bool = ...,
     extra: Any = ...,
     view_of: TensorBase | None = ...,
-) -> Any: ...
+) -> tuple[Tensor, ...]: ...
+@overload
+def record(
+    name: str,
+    backward: Backward,
+    inputs: tuple[TensorBase, ...],
+    output: Array | np.generic,
+    saved: tuple[TensorBase | int | None, ...] = ...,
+    save_output: bool = ...,
+    extra: Any = ...,
+    view_of: TensorBase | None = ...,
+) -> Tensor: ...
 def check_inplace(tensor: TensorBase, *inputs: TensorBase) -> None: ...
 def rebase(
     target: TensorBase,
