@@ -20,6 +20,7 @@ MODULE = "fastnn.kernels.cython_backend"
 # Not fast-math: NaN and infinities must pass through, and linking with it would flush denormals in the whole process.
 FLAGS = [
     "-O3",
+    "-g0",
     "-std=gnu11",
     "-fno-math-errno",
     "-fno-trapping-math",
