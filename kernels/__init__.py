@@ -1,10 +1,10 @@
 """The kernels: functions on arrays that know nothing of tensors. A map of this room:
 
-* ``contract.py``: what each kernel takes, writes and promises. Read this first.
+* ``contract/``: what each kernel takes, writes and promises. Read this first.
 * ``numpy_backend/``: the reference, plain and complete; everything is compared with it.
 * ``cython_backend/``: the default, compiled ahead of time; ``*.pxi`` hold the loops, ``pool.h`` the workers.
 * ``numba_backend/``: the same names, compiled at run time, imported only when chosen.
-* ``cases.py``: the table that value tests, gradient tests and benchmarks walk.
+* ``cases/``: the table that value tests, gradient tests and benchmarks walk.
 
 The three backends hold files of the same names: a kernel is found in each by its family (``linear``, ``softmax`` ...).
 

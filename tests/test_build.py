@@ -178,6 +178,6 @@ def test_every_variant_has_the_contract_s_signatures(level: str, kernel: str) ->
 
 def test_the_map_names_what_is_there() -> None:
     folder = os.path.dirname(kernels.__file__)
-    for name in ("contract.py", "cases.py", "numpy_backend", "cython_backend", "numba_backend"):
+    for name in ("contract", "cases", "numpy_backend", "cython_backend", "numba_backend"):
         assert name in (kernels.__doc__ or "")
         assert os.path.exists(os.path.join(folder, name))

@@ -131,7 +131,7 @@ def cross_entropy_forward(
     cnp.ndarray losses not None,
     cnp.ndarray grad,
 ):
-    """Cross-entropy of class labels with its gradient; returns the reduced loss (contract.py has the formulas)."""
+    """Cross-entropy of class labels with its gradient; returns the reduced loss (contract/loss.py has the formulas)."""
     cdef int typenum = floating(logits, "logits")
     cdef Py_ssize_t size = cnp.PyArray_SIZE(logits), bad = -1
     cdef bint mean = reduction == "mean"

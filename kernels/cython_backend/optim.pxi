@@ -252,7 +252,7 @@ def adam_step(
     params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps,
     double lr, double beta1, double beta2, double eps, double weight_decay, bint decoupled, bint maximize,
 ):
-    """Adam, AdamW where decoupled, AMSGrad where max_exp_avg_sqs is given; contract.py has the formulas."""
+    """Adam, AdamW where decoupled, AMSGrad where max_exp_avg_sqs is given; contract/optim.py has the formulas."""
     cdef UpdateJob job
     # Lists of our own keep the arrays alive while the GIL is released.
     cdef list own_params = list(params), own_grads = list(grads), own_avgs = list(exp_avgs), own_sqs = list(exp_avg_sqs)

@@ -41,8 +41,8 @@ def test_no_backend_lacks_a_kernel(backend: ModuleType) -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_has_value_and_benchmark_rows(kernel: str) -> None:
     rows = [case for case in CASES if case.kernel == kernel]
-    assert rows, f"{kernel} has no row in kernels/cases.py"
-    assert any(case.size for case in rows), f"{kernel} has no benchmark row in kernels/cases.py"
+    assert rows, f"{kernel} has no row in kernels/cases/"
+    assert any(case.size for case in rows), f"{kernel} has no benchmark row in kernels/cases/"
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIATED)

@@ -1,0 +1,84 @@
+"""The contract: what every kernel takes, writes and promises, whichever backend it comes from.
+
+Each function of the files beside this one, a file a family, is a signature with its meaning and no body; the three
+backends define the same names with the same parameters (``tests/kernels/test_contract.py`` compares them). Rules
+that hold for all of them:
+
+* Inputs are dense arrays: C-contiguous, aligned, native byte order, float32 or float64 (all of one call the
+  same) unless a line says otherwise. They may be read-only; no kernel writes to an input.
+* Outputs are handed in, dense, writeable, of the stated shape, and do not overlap an input unless a line allows
+  it. A kernel allocates nothing whose size grows with its arrays. Every element of an output is overwritten.
+* Any extent may be zero. ``K = 0`` is an empty sum: zero.
+* NaN and infinities pass through as IEEE 754 arithmetic has them.
+* An output has the same bits for any number of threads.
+* The caller (``fastnn.ops``) has checked dtypes and shapes; a kernel checks only what would make it touch foreign
+  memory, and raises ``ValueError`` (``IndexError`` for labels) before it writes anything.
+
+Letters: M rows, N columns or outputs, K the summed extent, B a batch, A/R/C outer, reduced and inner extents.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+from .dropout import dropout_backward, dropout_forward
+from .elementwise import (
+    add,
+    copy,
+    div,
+    exp_forward,
+    leaky_relu_backward,
+    leaky_relu_forward,
+    mul,
+    relu_backward,
+    relu_forward,
+    sigmoid_backward,
+    sigmoid_forward,
+    sub,
+    tanh_backward,
+    tanh_forward,
+)
+from .linear import linear_backward, linear_forward, matmul
+from .loss import cross_entropy_forward
+from .optim import adam_step, sgd_step
+from .reduce import sum_forward
+from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
+from .types import ACTIVATIONS, Array, Labels, Mask
+
+# Every kernel's name.
+KERNELS = tuple(name for name, value in list(globals().items()) if isinstance(value, FunctionType))
+
+__all__ = [
+    "ACTIVATIONS",
+    "Array",
+    "KERNELS",
+    "Labels",
+    "Mask",
+    "adam_step",
+    "add",
+    "copy",
+    "cross_entropy_forward",
+    "div",
+    "dropout_backward",
+    "dropout_forward",
+    "exp_forward",
+    "leaky_relu_backward",
+    "leaky_relu_forward",
+    "linear_backward",
+    "linear_forward",
+    "log_softmax_backward",
+    "log_softmax_forward",
+    "matmul",
+    "mul",
+    "relu_backward",
+    "relu_forward",
+    "sgd_step",
+    "sigmoid_backward",
+    "sigmoid_forward",
+    "softmax_backward",
+    "softmax_forward",
+    "sub",
+    "sum_forward",
+    "tanh_backward",
+    "tanh_forward",
+]
