@@ -27,7 +27,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a backend to measure, beside the reference numpy, which always runs; may be repeated (default: all)",
     )
     parser.add_argument("--epochs", type=_positive, default=20, help="epochs of training (default: %(default)s)")
-    parser.add_argument("--only", metavar="REGEX", help="time only the rows of kernels/cases.py whose id matches")
+    parser.add_argument("--only", metavar="REGEX", help="time only the rows of kernels/cases whose id matches")
     parser.add_argument("--no-kernels", action="store_true", help="train only")
     parser.add_argument(
         "--report", type=Path, metavar="DIR", default=REPORT, help="where to write (default: %(default)s)"

@@ -62,7 +62,8 @@ machine says otherwise. The raw numbers are in <a href="results.json">results.js
 
 
 def _section(title: str, note: str, content: str) -> str:
-    return f'<h2>{escape(title)}</h2>\n<p class="note">{escape(note)}</p>\n{content}'
+    remark = f'<p class="note">{escape(note)}</p>\n' if note else ""
+    return f"<h2>{escape(title)}</h2>\n{remark}{content}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -117,4 +118,4 @@ def _kernels(results: Results) -> str:
 
 
 def _machine(results: Results) -> str:
-    return _table(("", ""), ([escape(name), escape(value)] for name, value in results.machine.items()))
+    return _table(("what", "measured on"), ([escape(name), escape(value)] for name, value in results.machine.items()))

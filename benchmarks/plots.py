@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from benchmarks.results import REFERENCE, KernelTime, Results, speedup
 
@@ -53,21 +53,19 @@ def _losses(results: Results) -> Figure:
         curves.plot(epochs, run.epoch_losses, label=f"{run.backend} (test accuracy {run.accuracy:.3f})", **style)
         if run is not reference:
             distance = np.abs(np.subtract(run.step_losses, reference.step_losses))
-            differences.plot(
-                np.arange(1, len(distance) + 1),
-                np.maximum(distance, 1e-9),
-                ".",
-                markersize=3,
-                color=COLOURS[run.backend],
-                label=run.backend,
-            )
+            largest = distance.reshape(-1, run.steps_per_epoch).max(1)
+            # Equal losses have no place on a logarithmic axis: the curve has a gap there.
+            shown = np.where(largest > 0, largest, np.nan)
+            differences.plot(epochs, shown, label=run.backend, color=COLOURS[run.backend], marker="o", markersize=4)
     curves.set(title="Training loss", xlabel="epoch", ylabel="mean cross-entropy", yscale="log")
     curves.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     curves.legend()
-    differences.set(title="Difference from NumPy's loss", xlabel="step", ylabel="absolute difference", yscale="log")
+    title = "Largest difference from NumPy's loss in a step"
+    differences.set(title=title, xlabel="epoch", ylabel="absolute difference", yscale="log")
     if len(results.training) > 1:
-        differences.legend(markerscale=3)
+        differences.legend()
     for axes in (curves, differences):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     return figure
 
@@ -104,9 +102,12 @@ def _speedups(results: Results) -> Figure:
     height = 1.6 + 0.26 * max(len(chosen) for chosen in panels.values())
     figure = Figure(figsize=(7.5 * len(panels), height), layout="constrained")
     figure.suptitle("Speed-up over the NumPy reference, float32")
-    for axes, (size, chosen) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    places = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    for axes, (size, chosen) in zip(places, panels.items(), strict=True):
         _bars(axes, chosen, compiled)
         axes.set_title(f"{size} arrays")
+    if compiled:
+        figure.legend(*places[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(compiled))
     return figure
 
 
@@ -122,13 +123,13 @@ def _bars(axes: Axes, rows: dict[str, dict[str, KernelTime]], backends: list[str
             left = factor < 1
             offset = (-3, 0) if left else (3, 0)
             axes.annotate(
-                f"{factor:.2g}" if factor < 10 else f"{factor:.0f}",
+                f"{factor:.2f}" if factor < 2 else f"{factor:.1f}" if factor < 10 else f"{factor:.0f}",
                 (factor, y),
                 offset,
                 textcoords="offset points",
                 ha="right" if left else "left",
                 va="center",
-                fontsize=6.5,
+                fontsize=7,
             )
     axes.axvline(1, color="black", linewidth=1.2)
     axes.set(xscale="log", yticks=places, ylim=(len(rows) - 0.4, -0.6), xlabel="times faster than NumPy")
@@ -137,5 +138,3 @@ def _bars(axes: Axes, rows: dict[str, dict[str, KernelTime]], backends: list[str
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", alpha=0.3)
-    if backends:
-        axes.legend(loc="upper right")

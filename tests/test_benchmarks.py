@@ -37,7 +37,7 @@ def collected() -> set[str]:
 @pytest.mark.parametrize("kernel", contract.KERNELS)
 def test_every_kernel_is_timed_in_every_backend(kernel: str, backend: str, collected: set[str]) -> None:
     timed = {row_id(case, name) for case, name in ROWS if case.kernel == kernel and name == backend}
-    assert timed & collected, f"{kernel} has no benchmark row (a row of kernels/cases.py with a size) for {backend}"
+    assert timed & collected, f"{kernel} has no benchmark row (a row of kernels/cases with a size) for {backend}"
 
 
 def test_the_backends_of_a_row_follow_each_other() -> None:
