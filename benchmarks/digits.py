@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits  # scikit-learn needs it, so it is here
 from tqdm import tqdm
 
 import fastnn
@@ -63,14 +64,15 @@ def split() -> Split:
 def train(backends: Sequence[str], epochs: int) -> list[Training]:
     """Trains in the reference and in each backend named, and compares each with the reference.
 
-    They take turns, an epoch each, so that a busy machine slows all of them alike.
+    They take turns, an epoch each, so that a busy machine slows all of them alike. In every other epoch NumPy's BLAS
+    has one thread: then its threads cannot wait for each other, as they do for long where other work runs.
     """
     data = split()
     runs = [_Run(name, data) for name in (REFERENCE, *(name for name in backends if name != REFERENCE))]
     with tqdm(total=epochs * len(runs), desc="training", unit="epoch", mininterval=0.5) as bar:
-        for _ in range(epochs):
+        for epoch in range(epochs):
             for run in runs:
-                loss = run.epoch()
+                loss = run.epoch(blas_threads=1 if epoch % 2 else None)
                 bar.set_postfix(backend=run.backend, loss=f"{loss:.4f}", refresh=False)
                 bar.update()
     logits = [run.logits(data.test_images) for run in runs]
@@ -93,9 +95,12 @@ class _Run:
             self.loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
             self.random = fastnn.get_rng_state()
 
-    def epoch(self) -> float:
-        """One epoch; the mean loss. Times each step from zero_grad to the update, the batch being there already."""
-        with fastnn.use_backend(self.backend):
+    def epoch(self, blas_threads: int | None) -> float:
+        """One epoch with at most so many threads for NumPy's BLAS (None: as many as it likes); the mean loss.
+
+        Times each step from zero_grad to the update, the batch being there already.
+        """
+        with fastnn.use_backend(self.backend), threadpool_limits(blas_threads, user_api="blas"):
             fastnn.set_rng_state(self.random)
             for images, labels in self.loader:
                 start = time.perf_counter()

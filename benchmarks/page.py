@@ -11,13 +11,14 @@ from benchmarks.results import REFERENCE, Results, speedup
 TRAINING_NOTE = (
     "A step is zero_grad, forward, loss, backward and update of one batch of 64: its median time, and the time that a"
     " tenth of the steps undercut, which other work on the machine disturbs least and the speed-up over the NumPy"
-    " reference is made of. The last three columns are the largest differences from the reference: of the first epoch's"
+    " reference is made of. NumPy's BLAS has all threads in every other epoch and one in the rest: the quicker half"
+    " counts. The last three columns are the largest differences from the reference: of the first epoch's"
     " losses, of the last epoch's mean loss (rounding grows with every step), and of the logits of the test set."
 )
 KERNEL_NOTE = (
     "The best time of a call in microseconds, and the speed-up over the NumPy reference: above 1 is faster. An error is"
     " the largest difference from the reference computed in float64, in units of float32's epsilon (1.2e-7) of the"
-    " largest element."
+    " largest element. Products by NumPy's BLAS are timed on all its threads and on one: the quicker counts."
 )
 
 STYLE = """

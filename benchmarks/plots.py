@@ -26,7 +26,7 @@ class Picture(NamedTuple):
 def draw(results: Results, folder: Path) -> list[Picture]:
     """Draws all pictures into a folder; returns their files' names and captions."""
     losses = "Loss by epoch, and how far each step's loss is from NumPy's."
-    steps = "Time of a training step: median, quartiles, and whiskers from 5 to 95 % of all steps."
+    steps = "Time of a training step: median, quartiles, and whiskers from 5 to 95 %."
     pictures = [
         _save(_losses(results), folder, "losses.png", losses),
         _save(_steps(results), folder, "steps.png", steps),
@@ -75,7 +75,7 @@ def _steps(results: Results) -> Figure:
     axes = figure.subplots()
     runs = results.training[::-1]
     boxes = axes.boxplot(
-        [np.multiply(run.step_times, 1e3) for run in runs],
+        [np.multiply(run.quicker_times, 1e3) for run in runs],
         orientation="horizontal",
         whis=(5, 95),
         showfliers=False,

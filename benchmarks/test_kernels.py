@@ -3,34 +3,57 @@
 The backends take turns row by row, so that a busy machine slows all of them alike. The first call of a kernel, which
 is not timed, compiles it where the backend is numba, and is compared with the reference in float64: a wrong kernel
 has no time.
+
+Products are timed twice where NumPy's BLAS does them, with its threads and on one: on a machine that is not idle its
+threads wait for each other, up to a thousand times as long as the product takes. The report shows the quicker one.
 """
 
 from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+from threadpoolctl import threadpool_limits  # scikit-learn needs it, so it is here
 
 from fastnn.kernels import BACKENDS, numpy_backend
 from fastnn.kernels.cases import CASES, Case
 
 Arguments = tuple[Any, ...]
 
-ROWS = [(case, backend) for case in CASES if case.size for backend in BACKENDS]
+PRODUCTS = ("matmul", "linear_forward", "linear_backward")
+USE_BLAS = ("numpy", "numba")
+
+
+class Timing(NamedTuple):
+    """One timing of the suite. blas_threads: the most that NumPy's BLAS may use, None for as many as it likes."""
+
+    case: Case
+    backend: str
+    blas_threads: int | None = None
+
+    @property
+    def id(self) -> str:
+        """How pytest calls it."""
+        return f"{self.case.id}-{self.backend}" + (f"-blas{self.blas_threads}" if self.blas_threads else "")
+
+
+TIMINGS = [
+    Timing(case, backend, threads)
+    for case in CASES
+    if case.size
+    for backend in BACKENDS
+    for threads in ((None, 1) if case.kernel in PRODUCTS and backend in USE_BLAS else (None,))
+]
 EPS, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 
 
-def row_id(case: Case, backend: str) -> str:
-    """How pytest calls one timing."""
-    return f"{case.id}-{backend}"
-
-
-@pytest.mark.parametrize(("case", "backend"), [pytest.param(*row, id=row_id(*row)) for row in ROWS])
-def test_kernel(benchmark: BenchmarkFixture, case: Case, backend: str) -> None:
+@pytest.mark.parametrize("timing", TIMINGS, ids=lambda timing: timing.id)
+def test_kernel(benchmark: BenchmarkFixture, timing: Timing) -> None:
+    case, backend, blas_threads = timing
     kernel = getattr(importlib.import_module(f"fastnn.kernels.{backend}_backend"), case.kernel)
     given, truth = _prepared(case.id)
     arguments = _copied(given)
@@ -39,8 +62,9 @@ def test_kernel(benchmark: BenchmarkFixture, case: Case, backend: str) -> None:
     for have, want in zip(written, truth, strict=True):
         np.testing.assert_allclose(have, want, rtol=case.rtol * EPS, atol=case.atol * EPS + TINY)
     error = max(_difference(have, want) for have, want in zip(written, truth, strict=True))
-    benchmark.extra_info.update(row=case.id, size=case.size, backend=backend, error=error)
-    benchmark(kernel, *arguments)
+    benchmark.extra_info.update(row=case.id, size=case.size, backend=backend, blas_threads=blas_threads, error=error)
+    with threadpool_limits(blas_threads, user_api="blas"):
+        benchmark(kernel, *arguments)
 
 
 @lru_cache(maxsize=1)  # the backends of one row follow each other

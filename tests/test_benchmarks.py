@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))  # benchmarks/ is not installed
 from benchmarks import __main__ as job  # noqa: E402
 from benchmarks import report, suite  # noqa: E402
 from benchmarks.results import KernelTime, Results, Training, machine, speedup  # noqa: E402
-from benchmarks.test_kernels import ROWS, row_id  # noqa: E402
+from benchmarks.test_kernels import TIMINGS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +36,39 @@ def collected() -> set[str]:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kernel", contract.KERNELS)
 def test_every_kernel_is_timed_in_every_backend(kernel: str, backend: str, collected: set[str]) -> None:
-    timed = {row_id(case, name) for case, name in ROWS if case.kernel == kernel and name == backend}
+    timed = {each.id for each in TIMINGS if each.case.kernel == kernel and each.backend == backend}
     assert timed & collected, f"{kernel} has no benchmark row (a row of kernels/cases with a size) for {backend}"
 
 
 def test_the_backends_of_a_row_follow_each_other() -> None:
-    assert [name for _, name in ROWS] == list(BACKENDS) * (len(ROWS) // len(BACKENDS))
+    turns = list(dict.fromkeys((timing.case.id, timing.backend) for timing in TIMINGS))
+    assert [backend for _, backend in turns] == list(BACKENDS) * (len(turns) // len(BACKENDS))
+
+
+def test_products_are_timed_with_blas_on_one_thread_too() -> None:
+    assert suite.selected(["cython"], "^matmul-64x128x64$") == [
+        "matmul-64x128x64-numpy",
+        "matmul-64x128x64-numpy-blas1",
+        "matmul-64x128x64-cython",
+    ]
+
+
+def test_the_quicker_timing_counts(tmp_path: Path) -> None:
+    def timing(best: float, blas_threads: int | None) -> dict[str, object]:
+        about = {"row": "matmul", "size": "small", "backend": "numpy", "blas_threads": blas_threads, "error": 1.0}
+        return {"extra_info": about, "stats": {"min": best, "median": best, "rounds": 9}}
+
+    file = tmp_path / "times.json"
+    file.write_text(json.dumps({"benchmarks": [timing(2.0, None), timing(1.0, 1)]}), encoding="utf-8")
+    (time,) = suite.read(file)
+    assert (time.best, time.blas_threads) == (1.0, 1)
+    run = Training("numpy", 1.0, [3.0, 3.0, 1.0, 2.0, 3.0, 3.0], [1.0] * 6, 2, 0.0, 0.0, 0.0)
+    assert run.quicker_times == [1.0, 2.0]
 
 
 def test_selection() -> None:
     assert suite.selected(["cython"], "^add-10$") == ["add-10-numpy", "add-10-cython"]
-    assert len(suite.selected(BACKENDS, None)) == len(ROWS)
+    assert len(suite.selected(BACKENDS, None)) == len(TIMINGS)
     with pytest.raises(ValueError, match="--only 'nonesuch' matches no row"):
         suite.selected(BACKENDS, "nonesuch")
     with pytest.raises(ValueError, match="not a regular expression"):
@@ -71,7 +93,7 @@ def sample(kernels: bool = True) -> Results:
         return Training(backend, accuracy, [seconds] * 4, losses, 2, 1e-7, 1e-6, 1e-5)
 
     def time(row: str, size: str, backend: str, best: float) -> KernelTime:
-        return KernelTime(row, size, backend, best, 2 * best, 9, 0.5)
+        return KernelTime(row, size, backend, best, 2 * best, 9, None, 0.5)
 
     training = [run("numpy", 4e-3, 0.97), run("numba", 2e-3, 0.96), run("cython", 1e-3, 0.5)]
     rows = [("relu<10>", "small"), ("add-1000", "large")]
