@@ -7,11 +7,13 @@ import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import kernels
 from fastnn.kernels import K, contract, current_backend, cython_backend, use_backend
 from fastnn.kernels.cython_backend import _runtime, choose_level, load
@@ -45,6 +47,13 @@ def test_no_top_level_package_named_kernels(tmp_path: object) -> None:
     )  # fmt: skip
     assert done.stdout.strip() == "False"
     assert "No module named 'kernels'" in done.stderr
+
+
+def test_every_folder_is_a_package() -> None:
+    """setup.py finds packages by their __init__.py: a folder without one works in the clone and is not in the wheel."""
+    for package in (fastnn, kernels):
+        for file in Path(package.__path__[0]).rglob("*.py"):
+            assert (file.parent / "__init__.py").exists(), f"{file.parent} is left out of the wheel"
 
 
 # ------------------------------------------------------------------------------------- ISA levels
