@@ -16,6 +16,8 @@ from .reduce import sum_forward
 _BACKWARD = {"relu": relu_backward, "sigmoid": sigmoid_backward, "tanh": tanh_backward}
 _RELU, _SIGMOID = ACTIVATIONS.index("relu"), ACTIVATIONS.index("sigmoid")
 TILE = 256
+# Up to here NumPy's passes are done before the compiled one has been called.
+FEW = 4096
 
 
 @jit(CONTRACT)
@@ -47,6 +49,11 @@ def _epilogue(out: Array, bias: Array | None, activation: str) -> None:
         return
     columns = out.shape[-1]
     if columns == 0:
+        return
+    if out.size <= FEW and activation == "relu":
+        if bias is not None:
+            out += bias
+        np.maximum(out, 0, out=out)
         return
     values = flat(np.empty(0, out.dtype) if bias is None else bias)
     rows, code = out.size // columns, ACTIVATIONS.index(activation)
