@@ -4,7 +4,7 @@
 from heapq import heappop, heappush
 
 
-cdef int add_into(dict waiting, object key, list slots, int index, TensorBase gradient, bint create_graph) except -1:
+cdef int add_into(list slots, int index, TensorBase gradient, bint create_graph) except -1:
     """Adds gradient to slots[index]: by reference first, then in a buffer of the walk's own."""
     cdef TensorBase held = <TensorBase>slots[index]
     if held is None:
@@ -196,13 +196,13 @@ cdef int deliver(object target, int index, TensorBase gradient, dict waiting, di
             slots = [None] * (<Node>target).outputs
             waiting[target] = slots
             heappush(heap, (-(<Node>target).sequence, target))
-        add_into(waiting, target, slots, index, gradient, create_graph)
+        add_into(slots, index, gradient, create_graph)
         return 0
     slots = <list>leaves.get(target)
     if slots is None:
         slots = [None]
         leaves[target] = slots
-    add_into(leaves, target, slots, 0, gradient, create_graph)
+    add_into(slots, 0, gradient, create_graph)
     return 0
 
 
