@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
@@ -40,15 +39,14 @@ class _IncompatibleKeys(_Keys):
     __str__ = __repr__
 
 
-@dataclass
 class _Write:
     """One checked change of a module: copy ``value`` into the tensor ``name``, or put it in its place."""
 
-    module: Any
-    name: str
-    value: Tensor
-    assign: bool
-    before: Tensor | None = None
+    __slots__ = ("assign", "before", "module", "name", "value")
+
+    def __init__(self, module: Any, name: str, value: Tensor, assign: bool) -> None:
+        self.module, self.name, self.value, self.assign = module, name, value, assign
+        self.before: Tensor | None = None
 
     def run(self, keep: bool) -> None:
         target: Tensor = getattr(self.module, self.name)

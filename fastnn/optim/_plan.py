@@ -11,12 +11,11 @@ from operator import is_
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn import _core
+from fastnn.ops.dims import Array
 from fastnn.tensor import Tensor
 
-Array = NDArray[Any]
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # One optimizer's kernel call on dense arrays: (params, grads, states by name, step counts, was there a state before).
 Kernel = Callable[[list[Array], list[Array], dict[str, list[Array]], list[float], list[bool]], None]

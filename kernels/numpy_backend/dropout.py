@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ..contract import Array, Mask
 from . import checks
 from .elementwise import quiet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
