@@ -146,7 +146,6 @@ from fastnn.ops.gather import (
     index_add,
     index_fill,
     index_select,
-    masked_fill,
     scatter,
     scatter_add,
     take_along_dim,
@@ -169,17 +168,17 @@ from fastnn.ops.join import (
     triu,
     vstack,
 )
+from fastnn.ops.masked import masked_fill
 from fastnn.ops.matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
+from fastnn.ops.norm import logsumexp, norm
 from fastnn.ops.pieces import chunk, diagonal, narrow, select, split, split_with_sizes, tensor_split, unbind
 from fastnn.ops.reduce import (
     all,
     any,
     count_nonzero,
-    logsumexp,
     mean,
     nanmean,
     nansum,
-    norm,
     prod,
     std,
     std_mean,

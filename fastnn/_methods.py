@@ -1,7 +1,8 @@
 """The methods of Tensor that are functions of ops: one line each, so that editors and type checkers see them.
 
 A function of ops takes the tensor as its first argument, so that the same object serves as the method: x.exp() calls
-ops.elementwise.exp(x) with nothing between.
+ops.elementwise.exp(x) with nothing between. A second name (divide) is given the first's function, whose signature type
+checkers know before they have worked out the assignments of a module that imports this one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from fastnn.ops import elementwise as _elementwise
 from fastnn.ops import gather as _gather
 from fastnn.ops import index as _index
 from fastnn.ops import join as _join
+from fastnn.ops import masked as _masked
 from fastnn.ops import matmul as _matmul
+from fastnn.ops import norm as _norm
 from fastnn.ops import pieces as _pieces
 from fastnn.ops import reduce as _reduce
 from fastnn.ops import reduce_extrema as _extrema
@@ -27,6 +30,7 @@ from fastnn.ops import shape as _shape
 from fastnn.ops import softmax as _softmax
 
 if TYPE_CHECKING:
+    from fastnn.ops.gate import TensorLike
     from fastnn.tensor import Tensor
 
 
@@ -46,7 +50,7 @@ class Methods(_core.TensorBase):
     add_ = _arithmetic.add_
     div = _arithmetic.div
     div_ = _arithmetic.div_
-    divide = _arithmetic.divide
+    divide = _arithmetic.div
     float_power = _arithmetic.float_power
     floor_divide = _arithmetic.floor_divide
     fmod = _arithmetic.fmod
@@ -54,14 +58,14 @@ class Methods(_core.TensorBase):
     minimum = _arithmetic.minimum
     mul = _arithmetic.mul
     mul_ = _arithmetic.mul_
-    multiply = _arithmetic.multiply
+    multiply = _arithmetic.mul
     pow = _arithmetic.pow
     pow_ = _arithmetic.pow_
     remainder = _arithmetic.remainder
     sub = _arithmetic.sub
     sub_ = _arithmetic.sub_
-    subtract = _arithmetic.subtract
-    true_divide = _arithmetic.true_divide
+    subtract = _arithmetic.sub
+    true_divide = _arithmetic.div
 
     # ops/compare.py
     allclose = _compare.allclose
@@ -72,20 +76,20 @@ class Methods(_core.TensorBase):
     eq = _compare.eq
     equal = _compare.equal
     ge = _compare.ge
-    greater = _compare.greater
-    greater_equal = _compare.greater_equal
+    greater = _compare.gt
+    greater_equal = _compare.ge
     gt = _compare.gt
     isclose = _compare.isclose
     le = _compare.le
-    less = _compare.less
-    less_equal = _compare.less_equal
+    less = _compare.lt
+    less_equal = _compare.le
     logical_and = _compare.logical_and
     logical_not = _compare.logical_not
     logical_or = _compare.logical_or
     logical_xor = _compare.logical_xor
     lt = _compare.lt
     ne = _compare.ne
-    not_equal = _compare.not_equal
+    not_equal = _compare.ne
 
     # ops/elementwise.py
     abs = _elementwise.abs
@@ -147,8 +151,6 @@ class Methods(_core.TensorBase):
     index_fill = _gather.index_fill
     index_fill_ = _gather.index_fill_
     index_select = _gather.index_select
-    masked_fill = _gather.masked_fill
-    masked_fill_ = _gather.masked_fill_
     scatter = _gather.scatter
     scatter_ = _gather.scatter_
     scatter_add = _gather.scatter_add
@@ -156,7 +158,7 @@ class Methods(_core.TensorBase):
     take_along_dim = _gather.take_along_dim
 
     # ops/index.py
-    argwhere = _index.argwhere
+    argwhere = _index.nonzero
     masked_select = _index.masked_select
     nonzero = _index.nonzero
     take = _index.take
@@ -172,13 +174,23 @@ class Methods(_core.TensorBase):
     tril = _join.tril
     triu = _join.triu
 
+    # ops/masked.py
+    masked_fill = _masked.masked_fill
+    masked_fill_ = _masked.masked_fill_
+
     # ops/matmul.py
+    addmm = _matmul.addmm
+    baddbmm = _matmul.baddbmm
     bmm = _matmul.bmm
     dot = _matmul.dot
     matmul = _matmul.matmul
     mm = _matmul.mm
     mv = _matmul.mv
     outer = _matmul.outer
+
+    # ops/norm.py
+    logsumexp = _norm.logsumexp
+    norm = _norm.norm
 
     # ops/pieces.py
     chunk = _pieces.chunk
@@ -194,11 +206,9 @@ class Methods(_core.TensorBase):
     all = _reduce.all
     any = _reduce.any
     count_nonzero = _reduce.count_nonzero
-    logsumexp = _reduce.logsumexp
     mean = _reduce.mean
     nanmean = _reduce.nanmean
     nansum = _reduce.nansum
-    norm = _reduce.norm
     prod = _reduce.prod
     std = _reduce.std
     std_mean = _reduce.std_mean
@@ -228,7 +238,7 @@ class Methods(_core.TensorBase):
     clamp_ = _select.clamp_
     clamp_max = _select.clamp_max
     clamp_min = _select.clamp_min
-    clip = _select.clip
+    clip = _select.clamp
 
     # ops/shape.py
     adjoint = _shape.adjoint
@@ -237,15 +247,15 @@ class Methods(_core.TensorBase):
     expand = _shape.expand
     expand_as = _shape.expand_as
     flatten = _shape.flatten
-    moveaxis = _shape.moveaxis
+    moveaxis = _shape.movedim
     movedim = _shape.movedim
     permute = _shape.permute
     ravel = _shape.ravel
     reshape = _shape.reshape
     reshape_as = _shape.reshape_as
     squeeze = _shape.squeeze
-    swapaxes = _shape.swapaxes
-    swapdims = _shape.swapdims
+    swapaxes = _shape.transpose
+    swapdims = _shape.transpose
     t = _shape.t
     transpose = _shape.transpose
     unflatten = _shape.unflatten
@@ -256,9 +266,6 @@ class Methods(_core.TensorBase):
     # ops/softmax.py
     log_softmax = _softmax.log_softmax
     softmax = _softmax.softmax
-
-    # ops/matmul.py: input comes first there as here
-    addmm, baddbmm = _matmul.addmm, _matmul.baddbmm
 
     # creation.py and fill.py
     new_zeros = creation.new_zeros
@@ -272,6 +279,6 @@ class Methods(_core.TensorBase):
     exponential_ = _fill.exponential_
     random_ = _fill.random_
 
-    def where(self: Any, condition: Tensor, other: Any) -> Tensor:
+    def where(self: Any, condition: Tensor, other: TensorLike) -> Tensor:
         """self where condition, else other."""
-        return _select.where(condition, self, other)  # type: ignore[no-any-return]
+        return _select.where(condition, self, other)

@@ -1,19 +1,20 @@
-"""Indexing by name: gather, scatter, index_select and their kin, masked_fill and one_hot.
+"""Indexing by name: gather, scatter, index_select and their kin, and one_hot.
 
 Every index is checked before anything is read or written: the ops with an underscore leave their target as it was.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastnn import _core
-from fastnn.ops.broadcast import broadcast_shape, sum_to
+from fastnn.ops.broadcast import broadcast_shape
 from fastnn.ops.dims import Array, Shape, index_array, wrap_dim
-from fastnn.ops.gate import cast, tensor_argument
+from fastnn.ops.gate import tensor_argument
 from fastnn.ops.in_place import in_place
+from fastnn.ops.masked import masked_fill
 from fastnn.ops.rows import linear_index, sum_rows
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     Pair = tuple[Tensor | None, Tensor | None]
 
 __all__ = [
-    "gather", "index_add", "index_add_", "index_fill", "index_fill_", "index_select", "masked_fill", "masked_fill_",
-    "one_hot", "scatter", "scatter_", "scatter_add", "scatter_add_", "take_along_dim",
+    "gather", "index_add", "index_add_", "index_fill", "index_fill_", "index_select", "one_hot", "scatter",
+    "scatter_", "scatter_add", "scatter_add_", "take_along_dim",
 ]  # fmt: skip
 
 
@@ -37,8 +38,7 @@ def check_bounds(index: Array, size: int, dim: int) -> None:
 
 def zeros(shape: Shape, like: Tensor) -> Tensor:
     """Zeros of the shape, of like's dtype."""
-    made: Tensor = _core.wrap(np.zeros(shape, like._array.dtype))
-    return made
+    return _core.wrap(np.zeros(shape, like._array.dtype))
 
 
 # ------------------------------------------------------------------------------------------------ gather
@@ -338,62 +338,7 @@ def index_fill_(input: Tensor, dim: int, index: Tensor, value: Tensor | float) -
     return in_place(index_fill, input, dim, index, value)
 
 
-# ------------------------------------------------------------------------------------------------ masks
-
-
-def masked_fill(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
-    """input with value, a number or 0-d tensor, where mask is true; broadcast, in input's dtype."""
-    x = tensor_argument(input, "masked_fill")._array
-    m = tensor_argument(mask, "masked_fill", "mask")._array
-    if m.dtype != np.bool_:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {m.dtype}")
-    if isinstance(value, _core.TensorBase):
-        if value._array.ndim:
-            raise RuntimeError(
-                "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value._array.ndim} dimension(s)."
-            )
-        source: Tensor = cast(value, x.dtype)
-    else:
-        if not isinstance(value, (bool, int, float, np.generic)):
-            raise TypeError(f"masked_fill(): argument 'value' must be Tensor or Number, not {type(value).__name__}")
-        source = _core.wrap(_number(value, x.dtype))
-    shape = broadcast_shape(x.shape, m.shape)
-    if _core.needs_grad(input, source):
-        m = m.copy()
-    return _fill(input, m, source, shape)
-
-
-def _number(value: Any, dtype: np.dtype[Any]) -> Array:
-    """value as a 0-d array of the dtype; RuntimeError where an integer doesn't fit."""
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if value != value or not info.min <= value <= info.max:
-            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {value}")
-    with np.errstate(over="ignore"):
-        return np.asarray(value).astype(dtype)
-
-
-def _fill(input: Tensor, m: Array, source: Tensor, shape: Shape) -> Tensor:
-    x = input._array
-    out = np.where(m, source._array, x) if x.shape != shape else x.copy()
-    if x.shape == shape:
-        np.copyto(out, source._array, where=m)
-    return _core.record("MaskedFillBackward0", _fill_backward, (input, source), out, extra=(m, x.shape))
-
-
-def _fill_backward(ctx: Node, grad: Tensor) -> Pair:
-    m, shape = ctx.extra
-    to_input, to_value = ctx.needs
-    nothing = zeros((), grad)
-    size = grad._array.shape
-    target = sum_to(_fill(grad, m, nothing, size), shape) if to_input else None
-    return target, sum_to(_fill(grad, ~m, nothing, size), ()) if to_value else None
-
-
-def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
-    """masked_fill, in place."""
-    return in_place(masked_fill, input, mask, value)
+# ------------------------------------------------------------------------------------------------ one_hot
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -415,5 +360,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(f"num_classes should be positive, got {num_classes}.")
     elif x.size and x.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    made: Tensor = _core.wrap((x[..., None] == np.arange(num_classes)).astype(np.int64))
-    return made
+    return _core.wrap((x[..., None] == np.arange(num_classes)).astype(np.int64))
