@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastnn.kernels import use_backend
 from numpy.typing import NDArray
 
 from fastnn import arrays
 from fastnn.arrays import MLP, MLPTrainer
+from fastnn.kernels import use_backend
 
 Array = NDArray[Any]
 TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "float64": 1e-13}

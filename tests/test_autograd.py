@@ -421,8 +421,10 @@ def test_binary_gradients(name: str, shapes: tuple[tuple[int, ...], tuple[int, .
     assert gradgradcheck(CASES[name], (a, b))
 
 
-UNARY = ["abs", "acos", "asin", "atan", "asinh", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "frac", "log", "log10",
-         "log1p", "log2", "neg", "reciprocal", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "square", "tan", "tanh", "relu"]  # fmt: skip
+UNARY = [
+    "abs", "acos", "asin", "atan", "asinh", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "frac", "log", "log10",
+    "log1p", "log2", "neg", "reciprocal", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "square", "tan", "tanh", "relu",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*UNARY, "acosh"])

@@ -17,16 +17,18 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     **{
         name: (lambda fw, x, name=name: getattr(fw, name)(x), 1)
         for name in (
-            "abs acos acosh asin asinh atan atanh ceil cos cosh exp exp2 expm1 floor frac isfinite isinf isnan log log10 log1p "
-            "log2 logical_not neg reciprocal relu round rsqrt sigmoid sign sin sinh sqrt square tan tanh trunc"
-        ).split()
+            "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "exp2", "expm1",
+            "floor", "frac", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not", "neg",
+            "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
+            "trunc",
+        )
     },
     **{
         name: (lambda fw, x, y, name=name: getattr(fw, name)(x, y), 2)
         for name in (
-            "add sub mul div floor_divide remainder fmod pow maximum minimum eq ne lt le gt ge "
-            "logical_and logical_or logical_xor"
-        ).split()
+            "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "eq", "ne",
+            "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
+        )
     },
     "add-alpha": (lambda fw, x, y: fw.add(x, y, alpha=2), 2),
     "div-floor": (lambda fw, x, y: fw.div(x, y, rounding_mode="floor"), 2),
