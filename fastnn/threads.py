@@ -13,12 +13,18 @@ def set_num_threads(num: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads may work on one kernel: at first the cores this process may use (affinity, cgroup quota), or OMP_NUM_THREADS."""
+    """How many threads may work on one kernel.
+
+    At first that is OMP_NUM_THREADS, or the cores this process may use (affinity, cgroup quota).
+    """
     return _runtime.get_num_threads()
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """Whether kernels treat denormal numbers as 0 (the default: they can be 60 times slower). True where the CPU can."""
+    """Whether kernels treat denormal numbers as 0 (the default: they can be 60 times slower).
+
+    Returns True where the CPU can.
+    """
     return _runtime.set_flush_denormal(mode)
 
 

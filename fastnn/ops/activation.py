@@ -46,7 +46,7 @@ def relu(input: Tensor) -> Tensor:
 def _relu_backward(ctx: Node, grad: Tensor) -> Tensor:
     if _core.is_grad_enabled():
         (saved,) = ctx.saved
-        return where(_core.wrap(~(saved._array <= 0)), grad, 0.0)  # type: ignore[no-any-return]
+        return where(_core.wrap(~(saved._array <= 0)), grad, 0.0)
     (out,) = ctx.arrays
     return _by_kernel(K.relu_backward, grad, out)
 
@@ -74,7 +74,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 def _leaky_relu_backward(ctx: Node, grad: Tensor) -> Tensor:
     (x,) = ctx.saved
     if _core.is_grad_enabled():
-        return where(x > 0, grad, grad * ctx.extra)  # type: ignore[no-any-return]
+        return where(x > 0, grad, grad * ctx.extra)
     values = dense(x)
     grad_x = np.empty(values.shape, values.dtype)
     K.leaky_relu_backward(dense(grad), values, ctx.extra, grad_x)

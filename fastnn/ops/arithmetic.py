@@ -36,17 +36,17 @@ def compute(kernel: str, ufunc: Callable[..., Any], a: Tensor, b: Tensor) -> NDA
     shape = x.shape if x.shape == y.shape else broadcast_shape(x.shape, y.shape)
     shapes = collapse(x, y, shape) if x.dtype in KERNEL_DTYPES else None
     if shapes is None:
-        return quietly(ufunc, x, y)  # type: ignore[no-any-return]
+        return quietly(ufunc, x, y)
     out = np.empty(shape, x.dtype)
     first, second, result = shapes
     getattr(K, kernel)(dense(a).reshape(first), dense(b).reshape(second), out.reshape(result))
     return out
 
 
-def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def quietly(function: Callable[..., NDArray[Any]], *args: Any) -> NDArray[Any]:
     """function without NumPy's warnings: division by zero and overflow give inf and NaN, as in PyTorch."""
     with np.errstate(all="ignore"):
-        return function(*args, **kwargs)
+        return function(*args)
 
 
 def shapes_of(a: Tensor, b: Tensor) -> tuple[Shape, Shape] | None:
@@ -150,7 +150,9 @@ def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = Non
     if rounding_mode == "trunc":
         return _truncated_division(input, other)
     if rounding_mode is not None:
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
     a, b = operands(input, other, "div")
     a, b = as_floating(a), as_floating(b)
     out = compute("div", np.true_divide, a, b)
@@ -184,7 +186,8 @@ def _truncated_division(input: TensorLike, other: TensorLike) -> Tensor:
     _check_integer_division(a, b)
     x, y = a._array, b._array
     if x.dtype.kind == "f":
-        return _core.record("DivBackward1", _zero_backward, (a, b), quietly(lambda: np.trunc(x / y)), extra=shapes_of(a, b))
+        out = quietly(lambda: np.trunc(x / y))
+        return _core.record("DivBackward1", _zero_backward, (a, b), out, extra=shapes_of(a, b))
     quotient = quietly(np.floor_divide, x, y)
     inexact = (quotient * y != x) & ((x < 0) != (y < 0))
     return _core.wrap((quotient + inexact).astype(x.dtype))
@@ -301,7 +304,7 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 def _extremum(node: str, ufunc: Callable[..., Any], input: Tensor, other: Tensor, name: str) -> Tensor:
     a, b = operands(input, other, name)
     broadcast_shape(a._array.shape, b._array.shape)
-    out = ufunc(a._array, b._array)
+    out = quietly(ufunc, a._array, b._array)
     return _core.record(node, _extremum_backward, (a, b), out, (a, b), extra=(ufunc is np.maximum, shapes_of(a, b)))
 
 

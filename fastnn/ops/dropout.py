@@ -53,7 +53,7 @@ def _dropout_backward(ctx: Node, grad: Tensor) -> Tensor:
     if p == 1.0:
         return grad * 0
     if _core.is_grad_enabled():
-        return where(_core.wrap(mask.view(np.bool_)), grad / (1 - p), 0.0)  # type: ignore[no-any-return]
+        return where(_core.wrap(mask.view(np.bool_)), grad / (1 - p), 0.0)
     grad_x = np.empty(mask.shape, grad._array.dtype)
     K.dropout_backward(dense(grad), mask, p, grad_x)
     return _core.wrap(grad_x)

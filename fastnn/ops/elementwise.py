@@ -1,6 +1,6 @@
 """Functions of one tensor, element by element: exp, log, trigonometry, rounding, with in-place forms.
 
-The table at the end holds one row a function: its name, NumPy's function for the values, and the derivative as a
+The table holds one row a function: its name, NumPy's function for the values, and the derivative as a
 function of grad, the input and the output. Integers are computed in the default floating dtype where PyTorch does.
 """
 
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
     Values = Callable[[NDArray[Any]], NDArray[Any]]
     Derivative = Callable[[Tensor, Tensor, Tensor], Tensor]
+    Unary = Callable[[Tensor], Tensor]
 
 __all__ = [
-    "abs", "abs_", "absolute", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_", "cosh", "exp",
-    "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "log_", "neg",
-    "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round", "round_", "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt",
-    "sqrt_", "square", "square_", "tan", "trunc", "trunc_",
+    "abs", "abs_", "absolute", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_",
+    "cosh", "exp", "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log", "log10",
+    "log1p", "log2", "log_", "neg", "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round", "round_",
+    "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt", "sqrt_", "square", "square_", "tan", "trunc",
+    "trunc_",
 ]  # fmt: skip
 
 
-def _function(name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str) -> Any:
+def _function(
+    name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str
+) -> Unary:
     """The public function of one row of the table. saves: "input", "output" or "" - what the derivative reads."""
     node = f"{name.capitalize()}Backward0"
 
@@ -60,8 +64,8 @@ def _function(name: str, values: Values, derivative: Derivative, saves: str, kee
 def _no_bool(name: str) -> Exception:
     if name == "neg":
         return RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         )
     return NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
 
@@ -92,39 +96,34 @@ def _exp_backward(ctx: Node, grad: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------ the table
 
 
-def _rsqrt(x: NDArray[Any]) -> NDArray[Any]:
-    return 1 / np.sqrt(x)  # type: ignore[no-any-return]
-
-
-def _reciprocal(x: NDArray[Any]) -> NDArray[Any]:
-    return 1 / x
-
-
 def _sign(x: NDArray[Any]) -> NDArray[Any]:
     """NumPy's, but for NaN, whose sign is 0 in PyTorch, and for bools, which have none in NumPy."""
     if x.dtype == np.bool_:
         return x
-    return ((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)).astype(x.dtype)
+    signs: NDArray[Any] = (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+    return signs
 
 
 def _square(x: NDArray[Any]) -> NDArray[Any]:
-    return np.square(x.astype(np.int64) if x.dtype == np.bool_ else x)
+    squares: NDArray[Any] = np.square(x.astype(np.int64) if x.dtype == np.bool_ else x)
+    return squares
 
 
 def _frac(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind != "f":
         raise NotImplementedError(f"\"frac\" not implemented for {x.dtype}")
-    return x - np.trunc(x)  # type: ignore[no-any-return]
+    fraction: NDArray[Any] = x - np.trunc(x)
+    return fraction
 
 
-_ROWS: list[tuple[str, Any, Derivative, str, bool, str]] = [
+_ROWS: list[tuple[str, Values, Derivative, str, bool, str]] = [
     ("neg", np.negative, lambda g, x, y: -g, "", True, "-input."),
     ("abs", np.abs, lambda g, x, y: g * sign(x), "input", True, "|input|; the derivative at 0 is 0."),
     ("sign", _sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
     ("square", _square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
     ("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "output", False, "The square root; NaN below 0."),
-    ("rsqrt", _rsqrt, lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
-    ("reciprocal", _reciprocal, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
+    ("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
+    ("reciprocal", lambda x: 1 / x, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
     ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input."),
     ("expm1", np.expm1, lambda g, x, y: g * (y + 1), "output", False, "e ** input - 1, accurate near 0."),
     ("log", np.log, lambda g, x, y: g / x, "input", False, "The natural logarithm; -inf at 0, NaN below."),
@@ -150,35 +149,37 @@ _ROWS: list[tuple[str, Any, Derivative, str, bool, str]] = [
 _BY_NAME = {row[0]: _function(*row) for row in _ROWS}
 
 # One assignment a name, so that editors and type checkers see them.
-neg: Callable[[Tensor], Tensor] = _BY_NAME["neg"]
-abs: Callable[[Tensor], Tensor] = _BY_NAME["abs"]
-sign: Callable[[Tensor], Tensor] = _BY_NAME["sign"]
-square: Callable[[Tensor], Tensor] = _BY_NAME["square"]
-sqrt: Callable[[Tensor], Tensor] = _BY_NAME["sqrt"]
-rsqrt: Callable[[Tensor], Tensor] = _BY_NAME["rsqrt"]
-reciprocal: Callable[[Tensor], Tensor] = _BY_NAME["reciprocal"]
-exp2: Callable[[Tensor], Tensor] = _BY_NAME["exp2"]
-expm1: Callable[[Tensor], Tensor] = _BY_NAME["expm1"]
-log: Callable[[Tensor], Tensor] = _BY_NAME["log"]
-log2: Callable[[Tensor], Tensor] = _BY_NAME["log2"]
-log10: Callable[[Tensor], Tensor] = _BY_NAME["log10"]
-log1p: Callable[[Tensor], Tensor] = _BY_NAME["log1p"]
-sin: Callable[[Tensor], Tensor] = _BY_NAME["sin"]
-cos: Callable[[Tensor], Tensor] = _BY_NAME["cos"]
-tan: Callable[[Tensor], Tensor] = _BY_NAME["tan"]
-asin: Callable[[Tensor], Tensor] = _BY_NAME["asin"]
-acos: Callable[[Tensor], Tensor] = _BY_NAME["acos"]
-atan: Callable[[Tensor], Tensor] = _BY_NAME["atan"]
-sinh: Callable[[Tensor], Tensor] = _BY_NAME["sinh"]
-cosh: Callable[[Tensor], Tensor] = _BY_NAME["cosh"]
-asinh: Callable[[Tensor], Tensor] = _BY_NAME["asinh"]
-acosh: Callable[[Tensor], Tensor] = _BY_NAME["acosh"]
-atanh: Callable[[Tensor], Tensor] = _BY_NAME["atanh"]
-floor: Callable[[Tensor], Tensor] = _BY_NAME["floor"]
-ceil: Callable[[Tensor], Tensor] = _BY_NAME["ceil"]
-trunc: Callable[[Tensor], Tensor] = _BY_NAME["trunc"]
-frac: Callable[[Tensor], Tensor] = _BY_NAME["frac"]
-negative, absolute, sgn = neg, abs, sign
+neg: Unary = _BY_NAME["neg"]
+abs: Unary = _BY_NAME["abs"]
+sign: Unary = _BY_NAME["sign"]
+square: Unary = _BY_NAME["square"]
+sqrt: Unary = _BY_NAME["sqrt"]
+rsqrt: Unary = _BY_NAME["rsqrt"]
+reciprocal: Unary = _BY_NAME["reciprocal"]
+exp2: Unary = _BY_NAME["exp2"]
+expm1: Unary = _BY_NAME["expm1"]
+log: Unary = _BY_NAME["log"]
+log2: Unary = _BY_NAME["log2"]
+log10: Unary = _BY_NAME["log10"]
+log1p: Unary = _BY_NAME["log1p"]
+sin: Unary = _BY_NAME["sin"]
+cos: Unary = _BY_NAME["cos"]
+tan: Unary = _BY_NAME["tan"]
+asin: Unary = _BY_NAME["asin"]
+acos: Unary = _BY_NAME["acos"]
+atan: Unary = _BY_NAME["atan"]
+sinh: Unary = _BY_NAME["sinh"]
+cosh: Unary = _BY_NAME["cosh"]
+asinh: Unary = _BY_NAME["asinh"]
+acosh: Unary = _BY_NAME["acosh"]
+atanh: Unary = _BY_NAME["atanh"]
+floor: Unary = _BY_NAME["floor"]
+ceil: Unary = _BY_NAME["ceil"]
+trunc: Unary = _BY_NAME["trunc"]
+frac: Unary = _BY_NAME["frac"]
+negative: Unary = neg
+absolute: Unary = abs
+sgn: Unary = sign
 
 
 def positive(input: Tensor) -> Tensor:
@@ -219,7 +220,7 @@ def isfinite(input: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------ in place
 
 
-def _in_place_form(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def _in_place_form(function: Unary) -> Unary:
     def form(input: Tensor) -> Tensor:
         return in_place(function, input)
 
@@ -228,17 +229,17 @@ def _in_place_form(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], T
     return form
 
 
-neg_ = _in_place_form(neg)
-abs_ = _in_place_form(abs)
-exp_ = _in_place_form(exp)
-log_ = _in_place_form(log)
-sqrt_ = _in_place_form(sqrt)
-rsqrt_ = _in_place_form(rsqrt)
-reciprocal_ = _in_place_form(reciprocal)
-square_ = _in_place_form(square)
-sin_ = _in_place_form(sin)
-cos_ = _in_place_form(cos)
-floor_ = _in_place_form(floor)
-ceil_ = _in_place_form(ceil)
-trunc_ = _in_place_form(trunc)
-round_ = _in_place_form(round)
+neg_: Unary = _in_place_form(neg)
+abs_: Unary = _in_place_form(abs)
+exp_: Unary = _in_place_form(exp)
+log_: Unary = _in_place_form(log)
+sqrt_: Unary = _in_place_form(sqrt)
+rsqrt_: Unary = _in_place_form(rsqrt)
+reciprocal_: Unary = _in_place_form(reciprocal)
+square_: Unary = _in_place_form(square)
+sin_: Unary = _in_place_form(sin)
+cos_: Unary = _in_place_form(cos)
+floor_: Unary = _in_place_form(floor)
+ceil_: Unary = _in_place_form(ceil)
+trunc_: Unary = _in_place_form(trunc)
+round_: Unary = _in_place_form(round)

@@ -39,7 +39,7 @@ def linear_activation(input: Tensor, weight: Tensor, bias: Tensor | None, activa
     if bias is not None:
         _check_bias(weight, bias)
     rows, inputs, outputs = math.prod(x.shape[:-1]), x.shape[-1], w.shape[0]
-    out = np.empty(x.shape[:-1] + (outputs,), x.dtype)
+    out = np.empty((*x.shape[:-1], outputs), x.dtype)
     K.linear_forward(
         dense(input).reshape(rows, inputs),
         dense(weight),
@@ -54,7 +54,7 @@ def linear_activation(input: Tensor, weight: Tensor, bias: Tensor | None, activa
 
 
 def _check_bias(weight: Tensor, bias: Tensor) -> None:
-    b, w = bias._array, weight._array
+    b, w = tensor_argument(bias, "linear", "bias")._array, weight._array
     if b.shape != (w.shape[0],):
         raise RuntimeError(
             f"linear(): bias has shape {list(b.shape)}, expected [{w.shape[0]}] for a weight of shape {list(w.shape)}"
@@ -69,7 +69,9 @@ def _unusual(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str
     tensor_argument(weight, "linear", "weight")
     x, w = input._array, weight._array
     if x.dtype != w.dtype:
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {input.dtype} (input) and {weight.dtype} (weight)")
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {input.dtype} (input) and {weight.dtype} (weight)"
+        )
     if w.ndim not in (1, 2):
         raise RuntimeError(f"linear(): weight must be 1-D or 2-D, got shape {list(w.shape)}")
     if x.ndim == 0 or x.shape[-1] != w.shape[-1]:

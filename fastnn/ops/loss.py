@@ -31,7 +31,8 @@ def reduction_argument(reduction: str, size_average: bool | None, reduce: bool |
         else:
             reduction = "sum" if size_average is False else "mean"
         warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
         )
     if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -99,7 +100,7 @@ def _of_labels(
     losses = np.empty(labels.shape, x.dtype)
     grad = np.empty_like(x) if _core.needs_grad(input) else None
     loss = K.cross_entropy_forward(x, labels, weights, ignore_index, smoothing, reduction, losses, grad)
-    result: Any = losses if reduction == "none" else np.array(loss, x.dtype)
+    result = losses if reduction == "none" else np.array(loss, x.dtype)
     extra = (grad, labels, weights, ignore_index, smoothing, reduction)
     return _core.record("CrossEntropyBackward0", _labels_backward, (input,), result, (input,), extra=extra)
 
@@ -139,7 +140,10 @@ def _of_probabilities(
 ) -> Tensor:
     x, t = input._array, target._array
     if x.shape != t.shape:
-        raise RuntimeError(f"Expected floating point target (class probabilities) of input's shape {list(x.shape)}, got {list(t.shape)}")
+        raise RuntimeError(
+            f"Expected floating point target (class probabilities) of input's shape {list(x.shape)}, "
+            f"got {list(t.shape)}"
+        )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     axis = 0 if x.ndim == 1 else 1

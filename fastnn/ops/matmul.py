@@ -46,7 +46,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if x.ndim == 1 or y.ndim == 1:
         return _with_vectors(a, b)
     if y.ndim == 2 and x.ndim > 2:  # one matrix for the whole batch: one product
-        rows = a.reshape(_count(x.shape[:-1]), x.shape[-1])
+        rows = a.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         return matmul(rows, b).reshape(*x.shape[:-1], y.shape[-1])
     batch = () if x.ndim == y.ndim == 2 else broadcast_shape(x.shape[:-2], y.shape[:-2])
     out = _product(x, y, batch)
@@ -59,10 +59,6 @@ def _saved(a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None]:
 
 def _extents(array: NDArray[Any]) -> str:
     return "x".join(map(str, array.shape))
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)
 
 
 def _with_vectors(a: Tensor, b: Tensor) -> Tensor:
@@ -79,20 +75,21 @@ def _product(x: NDArray[Any], y: NDArray[Any], batch: tuple[int, ...]) -> NDArra
     out = np.empty((*batch, x.shape[-2], y.shape[-1]), x.dtype)
     first, transpose_a = _layout(x, batch)
     second, transpose_b = _layout(y, batch)
-    K.matmul(first, second, transpose_a, transpose_b, None, "none", False, out.reshape(_count(batch), *out.shape[-2:]))
+    products = out.reshape(math.prod(batch), *out.shape[-2:])
+    K.matmul(first, second, transpose_a, transpose_b, None, "none", False, products)
     return out
 
 
 def _layout(x: NDArray[Any], batch: tuple[int, ...]) -> tuple[NDArray[Any], bool]:
     """x as (batch | 1, rows, columns), dense, or dense with the last two axes swapped: then (swapped, True)."""
     lead = x.shape[:-2]
-    if lead != batch and _count(lead) != 1:
+    if lead != batch and math.prod(lead) != 1:
         x = np.broadcast_to(x, (*batch, *x.shape[-2:]))
         lead = batch
     swapped = x.swapaxes(-1, -2)
     transposed = not x.flags.c_contiguous and swapped.flags.c_contiguous
     array = dense(_core.wrap(swapped if transposed else x))
-    return array.reshape(_count(lead), *array.shape[-2:]), transposed
+    return array.reshape(math.prod(lead), *array.shape[-2:]), transposed
 
 
 def _matmul_backward(ctx: Node, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -126,7 +123,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     _check_dims("bmm", mat2, "batch2", 3)
     if input._array.shape[0] != mat2._array.shape[0]:
         raise RuntimeError(
-            f"bmm(): expected mat2 to have a batch of {input._array.shape[0]} as input has, got shape {list(mat2._array.shape)}"
+            f"bmm(): expected mat2 to have a batch of {input._array.shape[0]} as input has, "
+            f"got shape {list(mat2._array.shape)}"
         )
     return matmul(input, mat2)
 

@@ -113,8 +113,9 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 def _order(x: Array, axis: int, descending: bool) -> Array:
     if not descending:
         return np.argsort(x, axis, kind="stable").astype(np.int64, copy=False)
-    turned = np.argsort(np.flip(x, axis), axis, kind="stable")  # turned twice, so that equal elements keep their order
-    return (x.shape[axis] - 1 - np.flip(turned, axis)).astype(np.int64, copy=False)
+    turned: Array = np.argsort(np.flip(x, axis), axis, kind="stable")
+    order: Array = x.shape[axis] - 1 - np.flip(turned, axis)  # turned twice, so that equal elements keep theirs
+    return order.astype(np.int64, copy=False)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremum:

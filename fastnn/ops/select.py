@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["clamp", "clamp_", "clamp_max", "clamp_min", "clip", "where"]
 
 
-def where(condition: Tensor, input: TensorLike | None = None, other: TensorLike | None = None) -> Any:
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor: ...
+def where(
+    condition: Tensor, input: TensorLike | None = None, other: TensorLike | None = None
+) -> Tensor | tuple[Tensor, ...]:
     """input where condition (bool) else other, broadcast; with condition alone, its nonzero indices as a tuple.
 
     The branch not taken gets a gradient of 0. Where its own derivative is infinite or NaN, 0 times that is NaN, as
@@ -35,7 +41,9 @@ def where(condition: Tensor, input: TensorLike | None = None, other: TensorLike 
     if input is None or other is None:
         raise TypeError("where(): expected condition alone, or condition, input and other")
     if mask.dtype != np.bool_:
-        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+        )
     if not isinstance(input, _core.TensorBase) and not isinstance(other, _core.TensorBase):
         from fastnn.creation import tensor
 
@@ -91,7 +99,7 @@ def _clamp_backward(ctx: Node, grad: Tensor) -> Tensor:
         inside &= ~(x < low)
     if high is not None:
         inside &= ~(x > high)
-    return where(_core.wrap(inside), grad, 0.0)  # type: ignore[no-any-return]
+    return where(_core.wrap(inside), grad, 0.0)
 
 
 def _clamp_tensors(input: Tensor, min: TensorLike | None, max: TensorLike | None) -> Tensor:

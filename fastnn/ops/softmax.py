@@ -41,7 +41,8 @@ def _along(input: Tensor, dim: int | None, dtype: DType | None, name: str, stack
     if dim is None:
         dim = 0 if ndim in (0, 1, 3) else 1
         warnings.warn(
-            f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+            f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+            "argument.",
             stacklevel=stacklevel,
         )
     if not -max(ndim, 1) <= dim < max(ndim, 1):
