@@ -69,7 +69,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(arg, bool):  # PyTorch's positional non_blocking
             continue
         elif arg is not None:
-            raise TypeError(f"to() received an invalid argument: expected a dtype, device or Tensor, got {type(arg).__name__}")
+            raise TypeError(
+                f"to() received an invalid argument: expected a dtype, device or Tensor, got {type(arg).__name__}"
+            )
     from fastnn.device import check
 
     check(place)
@@ -106,7 +108,8 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         values = np.broadcast_to(source._array, self._array.shape)
     except ValueError:
         raise RuntimeError(
-            f"The size of src {list(source._array.shape)} must match, or broadcast to, that of self {list(self._array.shape)}"
+            f"The size of src {list(source._array.shape)} must match, or broadcast to, that of self "
+            f"{list(self._array.shape)}"
         ) from None
 
     def backward(ctx: Node, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -125,7 +128,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes value."""
     from fastnn.creation import tensor
 
-    return copy_(self, value if isinstance(value, _core.TensorBase) else tensor(value, dtype=self.dtype))
+    source: Any = value if isinstance(value, _core.TensorBase) else tensor(value, dtype=self.dtype)
+    return copy_(self, source)
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -135,7 +139,7 @@ def zero_(self: Tensor) -> Tensor:
 
 def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf of the same values, gradient and attributes, once in a memo."""
-    if self.node_is_set():
+    if self.grad_fn is not None:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
         )
@@ -143,7 +147,7 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return memo[id(self)]  # type: ignore[no-any-return]
     import copy
 
-    out = _core.make_subclass(type(self), _core.wrap(self._array.copy()), self.requires_grad)
+    out: Tensor = _core.make_subclass(type(self), _core.wrap(self._array.copy()), self.requires_grad)
     memo[id(self)] = out
     if self.grad is not None:
         out.grad = copy.deepcopy(self.grad, memo)
@@ -153,13 +157,13 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
 def rebuild(cls: type[Tensor], array: NDArray[Any], requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
     """A tensor from what reduce_ex stored."""
-    out = _core.make_subclass(cls, _core.wrap(array), requires_grad)
+    out: Tensor = _core.make_subclass(cls, _core.wrap(array), requires_grad)
     out.__dict__.update(attributes)
     return out
 
 
 def reduce_ex(self: Tensor, protocol: Any) -> Any:
     """For pickle and copy: the values, requires_grad and attributes of a leaf."""
-    if self.node_is_set():
+    if self.grad_fn is not None:
         raise RuntimeError("a non-leaf Tensor that requires grad can't be pickled; call detach() first")
     return rebuild, (type(self), self._array, self.requires_grad, dict(self.__dict__))

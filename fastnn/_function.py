@@ -25,7 +25,9 @@ class FunctionCtx:
         """Keeps tensors for backward, which finds them in saved_tensors; changing them in place is then an error."""
         for tensor in tensors:
             if tensor is not None and not isinstance(tensor, _core.TensorBase):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}"
+                )
         self._to_save = tensors
 
     @property
@@ -83,7 +85,8 @@ class Function:
         saved = tuple(_place(t, outs) for t in ctx._to_save)
         extra = (cls, ctx, places, len(args), [(out._array.shape, out._array.dtype) for out in outs])
         ctx._to_save = ()  # the node keeps them, without a cycle through outputs
-        recorded = _core.record(f"{cls.__name__}Backward", _run, inputs, tuple(o._array for o in outs), saved, extra=extra)
+        arrays = tuple(out._array for out in outs)
+        recorded = _core.record(f"{cls.__name__}Backward", _run, inputs, arrays, saved, extra=extra)
         result = tuple(old.detach() if id(old) in fixed else new for old, new in zip(outs, recorded, strict=True))
         return result[0] if single else result
 

@@ -22,7 +22,7 @@ class GradcheckError(RuntimeError):
 def _outputs(fn: Fn, inputs: Sequence[Any]) -> list[Tensor]:
     result = fn(*inputs)
     results = (result,) if isinstance(result, _core.TensorBase) else tuple(result)
-    return [t for t in results if t._array.dtype.kind == "f"]  # type: ignore[misc]
+    return [t for t in results if t._array.dtype.kind == "f"]
 
 
 def _numerical(fn: Fn, inputs: Sequence[Any], x: Tensor, direction: np.ndarray[Any, Any], eps: float) -> list[Any]:
@@ -35,7 +35,7 @@ def _numerical(fn: Fn, inputs: Sequence[Any], x: Tensor, direction: np.ndarray[A
         low = [t._array.copy() for t in _outputs(fn, inputs)]
     finally:
         array[...] = start
-    return [(h - l) / (2 * eps) for h, l in zip(high, low, strict=True)]
+    return [(above - below) / (2 * eps) for above, below in zip(high, low, strict=True)]
 
 
 def gradcheck(
@@ -68,7 +68,9 @@ def gradcheck(
         raise ValueError("gradcheck expects at least one input tensor that requires grad")
     for tensor in checked:
         if tensor._array.dtype != np.float64:
-            raise ValueError(f"gradcheck expects float64 inputs (finite differences need them), got {tensor._array.dtype}")
+            raise ValueError(
+                f"gradcheck expects float64 inputs (finite differences need them), got {tensor._array.dtype}"
+            )
     try:
         _compare(func, values, checked, eps, atol, rtol, fast_mode)
     except GradcheckError:
@@ -98,8 +100,8 @@ def _compare(
                 have = float(np.sum(got * direction))
                 if not abs(have - want) <= atol + rtol * abs(want):
                     raise GradcheckError(
-                        f"Jacobian mismatch for output {o} with respect to input {i}:\nnumerical: {want}\nanalytical: {have}\n"
-                        f"along direction\n{direction}"
+                        f"Jacobian mismatch for output {o} with respect to input {i}:\n"
+                        f"numerical: {want}\nanalytical: {have}\nalong direction\n{direction}"
                     )
 
 

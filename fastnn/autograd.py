@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -21,18 +21,20 @@ __all__ = [
 ]  # fmt: skip
 
 Callee = TypeVar("Callee", bound=Callable[..., Any])
+Self = TypeVar("Self")
 
 
 # ------------------------------------------------------------------------------------------------ backward, grad
 
 
+def _several(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return (tensors,) if isinstance(tensors, _core.TensorBase) else tuple(tensors)
+
+
 def _roots(outputs: Tensor | Sequence[Tensor], gradients: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """The outputs and a gradient for each, checked; a scalar's gradient is 1 where none is given."""
-    roots = (outputs,) if isinstance(outputs, _core.TensorBase) else tuple(outputs)
-    if gradients is None:
-        given: tuple[Tensor | None, ...] = (None,) * len(roots)
-    else:
-        given = (gradients,) if isinstance(gradients, _core.TensorBase) else tuple(gradients)
+    roots = _several(outputs)
+    given: tuple[Tensor | None, ...] = (None,) * len(roots) if gradients is None else _several(gradients)
     if len(given) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     seeds = []
@@ -54,7 +56,7 @@ def _roots(outputs: Tensor | Sequence[Tensor], gradients: Any) -> tuple[tuple[Te
                 f"Mismatch in dtype: grad_output[{i}] has a dtype of {seed.dtype}, expected {root.dtype}, output[{i}]'s"
             )
         seeds.append(seed)
-    return cast("tuple[Tensor, ...]", roots), tuple(seeds)
+    return roots, tuple(seeds)
 
 
 def backward(
@@ -71,7 +73,7 @@ def backward(
     """
     roots, seeds = _roots(tensors, grad_tensors)
     if inputs is not None:
-        inputs = (inputs,) if isinstance(inputs, _core.TensorBase) else tuple(inputs)
+        inputs = _several(inputs)
         if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
         for i, leaf in enumerate(inputs):
@@ -99,8 +101,10 @@ def grad(
     if is_grads_batched:
         raise NotImplementedError("grad(): is_grads_batched=True")
     if allow_unused is False and materialize_grads:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
-    wanted = cast("tuple[Tensor, ...]", (inputs,) if isinstance(inputs, _core.TensorBase) else tuple(inputs))
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    wanted = _several(inputs)
     for tensor in wanted:
         if not tensor.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
@@ -115,7 +119,7 @@ def grad(
                 "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
                 "if this is the desired behavior."
             )
-    return tuple(found)
+    return cast("tuple[Tensor, ...]", tuple(found))  # a None stands there for allow_unused=True alone
 
 
 # ------------------------------------------------------------------------------------------------ modes
@@ -148,32 +152,36 @@ class _Mode:
         return cast(Callee, inside)
 
 
-class no_grad(_Mode):
+class _Recording(_Mode):
+    """Recording turned on or off; also decorates without parentheses, as in `@no_grad`."""
+
+    mode: bool
+
+    @overload
+    def __new__(cls: type[Self], function: None = None) -> Self: ...
+    @overload
+    def __new__(cls, function: Callee) -> Callee: ...  # type: ignore[misc] # an instance is expected
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self.previous = _core.set_grad_mode(self.mode)
+
+    def __exit__(self, *exception: object) -> None:
+        _core.set_grad_mode(self.previous)
+
+
+class no_grad(_Recording):
     """Turns recording off in this thread: `with no_grad():` or `@no_grad()`."""
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        return self if function is None else self(function)
-
-    def __enter__(self) -> None:
-        self.previous = _core.set_grad_mode(False)
-
-    def __exit__(self, *exception: object) -> None:
-        _core.set_grad_mode(self.previous)
+    mode = False
 
 
-class enable_grad(_Mode):
+class enable_grad(_Recording):
     """Turns recording on in this thread, also within no_grad."""
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        return self if function is None else self(function)
-
-    def __enter__(self) -> None:
-        self.previous = _core.set_grad_mode(True)
-
-    def __exit__(self, *exception: object) -> None:
-        _core.set_grad_mode(self.previous)
+    mode = True
 
 
 class set_grad_enabled(_Mode):
@@ -200,6 +208,12 @@ class set_grad_enabled(_Mode):
 class inference_mode(_Mode):
     """no_grad whose new tensors can never be saved for a backward."""
 
+    mode: bool
+
+    @overload
+    def __new__(cls: type[Self], mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: Callee) -> Callee: ...  # type: ignore[misc] # an instance is expected
     def __new__(cls, mode: Any = True) -> Any:
         self = super().__new__(cls)
         if callable(mode):
@@ -216,7 +230,7 @@ class inference_mode(_Mode):
         _core.set_inference_mode(self.previous[1])
 
     def _again(self) -> _Mode:
-        return cast(_Mode, inference_mode(self.mode))
+        return inference_mode(self.mode)
 
 
 @contextmanager

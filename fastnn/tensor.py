@@ -5,8 +5,9 @@ What it is, its ways out and its operators stand here; the methods that are func
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
 from fastnn._methods import Methods
@@ -36,7 +37,7 @@ class Tensor(Methods):
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         """Tensor(data): float32 as in PyTorch's legacy constructor; use fastnn.tensor."""
         if args or kwargs:
-            return creation.tensor(*args, **kwargs) if kwargs else _legacy(cls, args)
+            return creation.tensor(*args, **kwargs) if kwargs else _legacy(args)
         return _core.TensorBase.__new__(cls)
 
     # -------------------------------------------------------------------------------------------- what it is
@@ -46,7 +47,11 @@ class Tensor(Methods):
         """The extents."""
         return Size(self._array.shape)
 
-    def size(self, dim: int | None = None) -> Any:
+    @overload
+    def size(self, dim: None = None) -> Size: ...
+    @overload
+    def size(self, dim: SupportsIndex) -> int: ...
+    def size(self, dim: SupportsIndex | None = None) -> Size | int:
         """The shape, or the extent of one dimension."""
         return Size(self._array.shape) if dim is None else self._array.shape[_dim(dim, self._array.ndim)]
 
@@ -82,14 +87,20 @@ class Tensor(Methods):
         """The bytes of an element."""
         return self._array.itemsize
 
-    element_size = lambda self: self._array.itemsize  # noqa: E731
+    def element_size(self) -> int:
+        """The bytes of an element."""
+        return self._array.itemsize
 
     @property
     def nbytes(self) -> int:
         """The bytes of all elements."""
         return self._array.size * self._array.itemsize
 
-    def stride(self, dim: int | None = None) -> Any:
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: SupportsIndex) -> int: ...
+    def stride(self, dim: SupportsIndex | None = None) -> tuple[int, ...] | int:
         """The steps between neighbours along each dimension, in elements."""
         steps = tuple(step // self._array.itemsize for step in self._array.strides)
         return steps if dim is None else steps[_dim(dim, self._array.ndim)]
@@ -106,16 +117,18 @@ class Tensor(Methods):
         """Whether the dtype is float16, float32 or float64."""
         return self._array.dtype.kind == "f"
 
-    is_complex = lambda self: False  # noqa: E731
-    is_signed = lambda self: self._array.dtype.kind in "if"  # noqa: E731
+    def is_complex(self) -> bool:
+        """False: there are no complex dtypes."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self._array.dtype.kind in "if"
+
     is_cuda = False
     is_sparse = False
     is_quantized = False
     layout = None
-
-    def node_is_set(self) -> bool:
-        """Whether an op on the tape made this tensor."""
-        return self.grad_fn is not None
 
     # -------------------------------------------------------------------------------------------- the tape
 
@@ -254,7 +267,7 @@ class Tensor(Methods):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._array.ndim == 0 and spec else str(self)
 
-    def __bool__(self) -> Any:
+    def __bool__(self) -> builtins.bool:
         if self._array.size != 1:
             raise RuntimeError(
                 "Boolean value of Tensor with no values is ambiguous"
@@ -263,32 +276,32 @@ class Tensor(Methods):
             )
         return bool(self._array.item())
 
-    def __float__(self) -> Any:
+    def __float__(self) -> builtins.float:
         return float(self.item())
 
-    def __int__(self) -> Any:
+    def __int__(self) -> builtins.int:
         return int(self.item())
 
-    def __index__(self) -> Any:
+    def __index__(self) -> builtins.int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._array.item())
 
-    def __len__(self) -> Any:
+    def __len__(self) -> builtins.int:
         if self._array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
-        return self._array.shape[0]
+        return len(self._array)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return iter(pieces.unbind(self))
 
-    def __contains__(self, element: object) -> Any:
+    def __contains__(self, element: object) -> builtins.bool:
         value = element._array if isinstance(element, _core.TensorBase) else element
         return bool((self._array == value).any())
 
-    def __hash__(self) -> Any:
+    def __hash__(self) -> builtins.int:
         return id(self)
 
     __getitem__ = _index.getitem
@@ -350,13 +363,13 @@ class Tensor(Methods):
         return _shape.transpose(self, -2, -1)
 
 
-def _dim(dim: Any, ndim: Any) -> Any:
+def _dim(dim: SupportsIndex, ndim: int) -> int:
     from fastnn.ops.dims import wrap_dim
 
     return wrap_dim(dim, ndim)
 
 
-def _legacy(cls: type[Tensor], args: tuple[Any, ...]) -> Tensor:
+def _legacy(args: tuple[Any, ...]) -> Tensor:
     """PyTorch's Tensor(data) and Tensor(2, 3)."""
     if len(args) == 1 and not isinstance(args[0], int):
         return creation.tensor(args[0], dtype=dtypes.get_default_dtype())
