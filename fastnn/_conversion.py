@@ -22,7 +22,8 @@ def item(self: Tensor) -> bool | int | float:
     array = self._array
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-    return array.item()  # type: ignore[no-any-return]
+    value: bool | int | float = array.item()
+    return value
 
 
 def tolist(self: Tensor) -> Any:
@@ -144,7 +145,8 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
         )
     if id(self) in memo:
-        return memo[id(self)]  # type: ignore[no-any-return]
+        known: Tensor = memo[id(self)]
+        return known
     import copy
 
     out: Tensor = _core.make_subclass(type(self), _core.wrap(self._array.copy()), self.requires_grad)

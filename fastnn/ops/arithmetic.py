@@ -255,7 +255,8 @@ def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
 def _integer_power(x: NDArray[Any], y: NDArray[Any], tensor_exponent: bool) -> NDArray[Any]:
     negative = y < 0
     if not negative.any():
-        return np.power(x, y)  # type: ignore[no-any-return]
+        powers: NDArray[Any] = np.power(x, y)
+        return powers
     if not tensor_exponent:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     parity = np.where(y % 2 == 0, 1, x)  # 1 and -1 have integer inverses; what the others have is cut to 0

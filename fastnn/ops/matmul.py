@@ -71,7 +71,8 @@ def _with_vectors(a: Tensor, b: Tensor) -> Tensor:
 
 def _product(x: NDArray[Any], y: NDArray[Any], batch: tuple[int, ...]) -> NDArray[Any]:
     if x.dtype not in KERNEL_DTYPES:
-        return np.matmul(x, y)  # type: ignore[no-any-return]
+        product: NDArray[Any] = np.matmul(x, y)
+        return product
     out = np.empty((*batch, x.shape[-2], y.shape[-1]), x.dtype)
     first, transpose_a = _layout(x, batch)
     second, transpose_b = _layout(y, batch)
