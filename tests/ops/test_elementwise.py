@@ -229,6 +229,8 @@ def test_linear_errors_name_the_argument() -> None:
         F.linear(fw.ones(2, 3), w, fw.ones(4, dtype=fw.float64))
     with pytest.raises(TypeError, match="must be Tensor"):
         F.linear(np.ones((2, 3)), w, b)
+    with pytest.raises(TypeError, match="argument 'bias' must be Tensor, not ndarray"):
+        F.linear(fw.ones(2, 3), w, np.ones(4, np.float32))
 
 
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3), (2, 0, 3), (5, 2, 3)], ids=str)
