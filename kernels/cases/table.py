@@ -26,7 +26,8 @@ class Gradient(NamedTuple):
 
 class Case(NamedTuple):
     """One row. ``outputs`` names the parameters written (arrays or lists of arrays). An output may differ from the
-    float64 truth t by (atol + rtol * abs(t)) * eps of the dtype, and by its smallest normal number.
+    float64 truth t by (atol + rtol * abs(t)) * eps of the dtype, and by its smallest normal number. ``scratch`` names
+    workspaces: written, but what they hold afterwards means nothing.
     """
 
     kernel: str
@@ -37,6 +38,7 @@ class Case(NamedTuple):
     atol: float = 0.0
     size: str | None = None  # "small" or "large": a benchmark row
     gradient: Callable[[Any, Generator], Gradient] | None = None  # takes a backend
+    scratch: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

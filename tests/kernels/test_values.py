@@ -10,7 +10,7 @@ import pytest
 from kernel_rows import BACKENDS, arguments, in_float64, load
 
 from fastnn.kernels import numpy_backend
-from fastnn.kernels.cases import CASES, Case
+from fastnn.kernels.cases import CASES, Case, parameters
 
 # A large row checks float32, the type that it is there for; the small ones both, but not the reference against itself.
 ROWS = [
@@ -62,6 +62,7 @@ def _compare(case: Case, dtype: str, have: Any, want: Any) -> None:
 def _frozen(case: Case, given: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     """Makes the inputs among the arguments read-only; pairs of a copy and the array itself."""
     outputs = {id(array) for array in case.written(given)}
+    outputs |= {id(given[parameters(case.kernel).index(name)]) for name in case.scratch}
     arrays = [array for value in given for array in (value if isinstance(value, list) else [value])]
     inputs = [array for array in arrays if isinstance(array, np.ndarray) and id(array) not in outputs]
     for array in inputs:
