@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastnn.ops.activation import leaky_relu, leaky_relu_, relu_, sigmoid, tanh
 from fastnn.ops.activation import relu as _relu
+from fastnn.ops.attention import scaled_dot_product_attention
 from fastnn.ops.dropout import dropout
 from fastnn.ops.gather import one_hot
 from fastnn.ops.linear import linear
@@ -29,6 +30,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu_",
+    "scaled_dot_product_attention",
     "sigmoid",
     "softmax",
     "tanh",

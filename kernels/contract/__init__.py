@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
     add,
@@ -56,6 +57,8 @@ __all__ = [
     "Mask",
     "adam_step",
     "add",
+    "attention_backward",
+    "attention_forward",
     "copy",
     "cross_entropy_forward",
     "div",

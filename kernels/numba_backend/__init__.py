@@ -6,6 +6,7 @@ this package compiles nothing: each loop is compiled at its first call.
 
 from __future__ import annotations
 
+from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
     add,
@@ -36,6 +37,8 @@ __all__ = [
     "MISSING",
     "adam_step",
     "add",
+    "attention_backward",
+    "attention_forward",
     "copy",
     "cross_entropy_forward",
     "div",

@@ -5,6 +5,7 @@ One file a family, the same files as in the two compiled backends; ``checks`` ho
 
 from __future__ import annotations
 
+from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
     add,
@@ -31,6 +32,8 @@ from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward
 __all__ = [
     "adam_step",
     "add",
+    "attention_backward",
+    "attention_forward",
     "copy",
     "cross_entropy_forward",
     "div",
