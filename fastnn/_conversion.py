@@ -8,13 +8,18 @@ import numpy as np
 
 from fastnn import _core, dtypes
 from fastnn.device import device as Device
-from fastnn.ops.gate import cast, tensor_argument
+from fastnn.kernels import K
+from fastnn.ops.gate import KERNEL_DTYPES, cast, tensor_argument
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fastnn._core import Node
     from fastnn.tensor import Tensor
+
+
+# Elements from which the kernel's threads copy sooner than NumPy.
+COPY_BY_KERNEL = 1 << 17
 
 
 def item(self: Tensor) -> bool | int | float:
@@ -42,7 +47,13 @@ def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy, on the tape: its gradient is self's."""
     if memory_format is not None:
         raise NotImplementedError("clone(): memory_format")
-    return _core.record("CloneBackward0", _identity, (self,), self._array.copy())
+    array = self._array
+    if array.size < COPY_BY_KERNEL or array.dtype not in KERNEL_DTYPES or not array.flags.c_contiguous:
+        out = array.copy()
+    else:  # on all threads
+        out = np.empty_like(array)
+        K.copy(_core.dense(self), out)
+    return _core.record("CloneBackward0", _identity, (self,), out)
 
 
 def _identity(ctx: Node, grad: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-# Arithmetic of small arrays, start to end in C. A network of small layers spends its time in what surrounds its
+# What arithmetic needs before and around its loops, in C: all of it for small arrays, the broadcast for others.
+#
+# A network of small layers spends its time in what surrounds its
 # loops: promotion, broadcasting, allocation, recording. Here these take some 150 ns; through Python they take
 # microseconds. Whatever is not the plain case (other dtypes, other broadcasts, larger arrays, subclasses of numbers)
 # is left to fastnn.ops by returning None. The arithmetic is IEEE 754's, and so equal to the kernels'.
@@ -122,3 +124,49 @@ def small_arithmetic(int op, str name, object backward, object input, object oth
 
 cdef inline bint plain(cnp.ndarray array) noexcept:
     return cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_ISNOTSWAPPED(array)
+
+
+def broadcast_views(TensorBase first not None, TensorBase second not None):
+    """(result, a, b, out): the empty result of a broadcast, and both operands and the result as the kernels loop.
+
+    Those have three axes each, an operand's extent the result's or 1; neighbouring axes that broadcast alike are
+    merged. None where the shapes do not broadcast, or more than three kinds of axes alternate.
+    """
+    cdef cnp.ndarray x = dense(first)
+    cdef cnp.ndarray y = dense(second)
+    cdef int nx = cnp.PyArray_NDIM(x), ny = cnp.PyArray_NDIM(y)
+    cdef int ndim = nx if nx > ny else ny
+    cdef cnp.npy_intp shape[64]
+    cdef cnp.npy_intp groups[3][3]   # operand and result, then axis
+    cdef cnp.npy_intp m, n, extent
+    cdef int axis, at = 3, kind, last = -1, which
+    for which in range(3):
+        for axis in range(3):
+            groups[which][axis] = 1
+    for axis in range(ndim - 1, -1, -1):
+        m = cnp.PyArray_DIM(x, axis - (ndim - nx)) if axis >= ndim - nx else 1
+        n = cnp.PyArray_DIM(y, axis - (ndim - ny)) if axis >= ndim - ny else 1
+        if m != n and m != 1 and n != 1:
+            return None
+        extent = n if m == 1 else m
+        shape[axis] = extent
+        if extent == 1:
+            continue
+        kind = (m == 1) + 2 * (n == 1)
+        if kind != last:
+            at -= 1
+            last = kind
+            if at < 0:
+                return None
+        groups[0][at] *= m
+        groups[1][at] *= n
+        groups[2][at] *= extent
+    cdef cnp.ndarray result = cnp.PyArray_SimpleNew(ndim, shape, cnp.PyArray_TYPE(x))
+    return result, three_axes(x, groups[0]), three_axes(y, groups[1]), three_axes(result, groups[2])
+
+
+cdef object three_axes(cnp.ndarray array, cnp.npy_intp *extents):
+    cdef cnp.PyArray_Dims dims
+    dims.ptr = extents
+    dims.len = 3
+    return cnp.PyArray_Newshape(array, &dims, cnp.NPY_CORDER)

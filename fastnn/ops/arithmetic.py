@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import _core
-from fastnn._core import dense
 from fastnn.kernels import K
-from fastnn.ops.broadcast import broadcast_shape, collapse, sum_to
+from fastnn.ops.broadcast import broadcast_shape, sum_to
 from fastnn.ops.gate import KERNEL_DTYPES, cast, operands
 from fastnn.ops.in_place import in_place
 
@@ -33,13 +32,12 @@ __all__ = [
 def compute(kernel: str, ufunc: Callable[..., Any], a: Tensor, b: Tensor) -> NDArray[Any]:
     """The kernel of the two arrays, broadcast; NumPy's ufunc for the dtypes and patterns that no kernel has."""
     x, y = a._array, b._array
-    shape = x.shape if x.shape == y.shape else broadcast_shape(x.shape, y.shape)
-    shapes = collapse(x, y, shape) if x.dtype in KERNEL_DTYPES else None
-    if shapes is None:
+    views = _core.broadcast_views(a, b) if x.dtype in KERNEL_DTYPES else None
+    if views is None:
+        broadcast_shape(x.shape, y.shape)  # says in PyTorch's words where they do not fit
         return quietly(ufunc, x, y)
-    out = np.empty(shape, x.dtype)
-    first, second, result = shapes
-    getattr(K, kernel)(dense(a).reshape(first), dense(b).reshape(second), out.reshape(result))
+    out, first, second, result = views
+    getattr(K, kernel)(first, second, result)
     return out
 
 

@@ -1,13 +1,12 @@
-"""Broadcasting: shapes of results, gradients summed back, and operands collapsed to what the kernels loop over."""
+"""Broadcasting: shapes of results, and gradients summed back to the operands' shapes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
     from fastnn.tensor import Tensor
 
@@ -42,34 +41,3 @@ def sum_to(grad: Tensor, shape: Shape) -> Tensor:
     lead = len(have) - len(shape)
     axes = [*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1)]
     return reshape(sum_(grad, axes), shape)
-
-
-def collapse(a: NDArray[Any], b: NDArray[Any], shape: Shape) -> tuple[Shape, Shape, Shape] | None:
-    """Shapes of at most three axes for a, b and the result, each operand's extent the result's or 1.
-
-    Neighbouring axes that broadcast alike are merged; None where more than three kinds alternate.
-    """
-    if a.shape == b.shape:
-        flat = (1, 1, a.size)
-        return flat, flat, flat
-    groups: list[list[int]] = []  # [extent in a, in b, in the result]
-    shape_a = (1,) * (len(shape) - a.ndim) + a.shape
-    shape_b = (1,) * (len(shape) - b.ndim) + b.shape
-    last = None
-    for i, n in enumerate(shape):
-        if n == 1:
-            continue
-        kind = (shape_a[i] == 1, shape_b[i] == 1)
-        if kind == last:
-            group = groups[-1]
-            group[0] *= shape_a[i]
-            group[1] *= shape_b[i]
-            group[2] *= n
-        else:
-            groups.append([shape_a[i], shape_b[i], n])
-            last = kind
-    if len(groups) > 3:
-        return None
-    groups = [[1, 1, 1]] * (3 - len(groups)) + groups
-    first, second, out = zip(*groups, strict=True)
-    return first, second, out

@@ -25,6 +25,29 @@ cdef extern from "cpu.h" nogil:
     int x86_64_level()
 
 
+cdef extern from *:
+    """
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    /* The largest threshold that glibc takes, and enough to hold what a training step frees and asks for again. */
+    static void keep_freed_memory(void) {
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    }
+    #else
+    static void keep_freed_memory(void) {}
+    #endif
+    """
+    void keep_freed_memory()
+
+
+# glibc gives large blocks back to the system as soon as they are free, and the next one is paid for again page by page:
+# adding two 4 MB arrays with gradients took 4.0 ms that way, and 0.36 ms with up to 256 MB of freed memory kept. Whoever
+# has set malloc's own variables has decided for himself.
+if not any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")):
+    keep_freed_memory()
+
+
 def _read(path):
     """The words of a small file of the system; none where it cannot be read."""
     try:
