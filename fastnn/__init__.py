@@ -59,6 +59,9 @@ from fastnn.dtypes import (
 )
 from fastnn.kernels import current_backend, use_backend
 from fastnn.ops.activation import relu, relu_, sigmoid, sigmoid_, tanh, tanh_
+from fastnn.ops.activation_hard import hardshrink, threshold, threshold_
+from fastnn.ops.activation_parametric import prelu, rrelu, rrelu_
+from fastnn.ops.activation_smooth import celu, celu_, selu, selu_
 from fastnn.ops.arithmetic import (
     add,
     div,
@@ -114,6 +117,7 @@ from fastnn.ops.elementwise import (
     ceil,
     cos,
     cosh,
+    erf,
     exp,
     exp2,
     expm1,
@@ -274,6 +278,8 @@ __all__ = [
     "can_cast",
     "cat",
     "ceil",
+    "celu",
+    "celu_",
     "chunk",
     "clamp",
     "clamp_max",
@@ -303,6 +309,7 @@ __all__ = [
     "enable_grad",
     "eq",
     "equal",
+    "erf",
     "exp",
     "exp2",
     "expm1",
@@ -337,6 +344,7 @@ __all__ = [
     "greater_equal",
     "gt",
     "half",
+    "hardshrink",
     "hstack",
     "iinfo",
     "index_add",
@@ -410,6 +418,7 @@ __all__ = [
     "permute",
     "positive",
     "pow",
+    "prelu",
     "prod",
     "promote_types",
     "rand",
@@ -429,12 +438,16 @@ __all__ = [
     "result_type",
     "roll",
     "round",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "rsub",
     "scatter",
     "scatter_add",
     "seed",
     "select",
+    "selu",
+    "selu_",
     "set_default_dtype",
     "set_flush_denormal",
     "set_grad_enabled",
@@ -471,6 +484,8 @@ __all__ = [
     "tanh_",
     "tensor",
     "tensor_split",
+    "threshold",
+    "threshold_",
     "tile",
     "to_dlpack",
     "topk",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fastnn import _core, creation
 from fastnn import fill as _fill
 from fastnn.ops import activation as _activation
+from fastnn.ops import activation_hard as _hard
+from fastnn.ops import activation_parametric as _parametric
 from fastnn.ops import arithmetic as _arithmetic
 from fastnn.ops import compare as _compare
 from fastnn.ops import elementwise as _elementwise
@@ -44,6 +46,12 @@ class Methods(_core.TensorBase):
     sigmoid_ = _activation.sigmoid_
     tanh = _activation.tanh
     tanh_ = _activation.tanh_
+
+    # ops/activation_hard.py
+    hardshrink = _hard.hardshrink
+
+    # ops/activation_parametric.py
+    prelu = _parametric.prelu
 
     # ops/arithmetic.py
     add = _arithmetic.add
@@ -106,6 +114,7 @@ class Methods(_core.TensorBase):
     cos = _elementwise.cos
     cos_ = _elementwise.cos_
     cosh = _elementwise.cosh
+    erf = _elementwise.erf
     exp = _elementwise.exp
     exp2 = _elementwise.exp2
     exp_ = _elementwise.exp_

@@ -124,7 +124,7 @@ def relu_(input: Tensor) -> Tensor:
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """leaky_relu in place."""
-    return in_place(leaky_relu, input, negative_slope)
+    return in_place(leaky_relu, input, negative_slope, reads_input=True)
 
 
 def sigmoid_(input: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ function of grad, the input and the output. Integers are computed in the default
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_",
-    "cosh", "exp", "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log", "log10",
-    "log1p", "log2", "log_", "neg", "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round", "round_",
-    "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt", "sqrt_", "square", "square_", "tan", "trunc",
-    "trunc_",
+    "cosh", "erf", "exp", "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log",
+    "log10", "log1p", "log2", "log_", "neg", "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round",
+    "round_", "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt", "sqrt_", "square", "square_", "tan",
+    "trunc", "trunc_",
 ]  # fmt: skip
 
 
@@ -96,6 +97,31 @@ def _exp_backward(ctx: Node, grad: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------ the table
 
 
+def _by_kernel(kind: str, ufunc: Values) -> Values:
+    """The kernel of that name where it takes the array as it is, else NumPy's function."""
+
+    def values(x: NDArray[Any]) -> NDArray[Any]:
+        if x.dtype not in KERNEL_DTYPES or not (x.flags.c_contiguous and x.flags.aligned):
+            return ufunc(x)
+        out = np.empty(x.shape, x.dtype)
+        K.activation_forward(kind, x, 0.0, 0.0, out)
+        return out
+
+    return values
+
+
+def _erf(x: NDArray[Any]) -> NDArray[Any]:
+    """erf of an array that the kernel cannot take as it is."""
+    wide = np.require(x, x.dtype if x.dtype in KERNEL_DTYPES else np.float32, ("C", "A"))
+    out = np.empty(wide.shape, wide.dtype)
+    K.activation_forward("erf", wide, 0.0, 0.0, out)
+    return out.astype(x.dtype, copy=False)
+
+
+def _erf_slope(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    return grad * (exp(x * x * -1) * (2 / math.sqrt(math.pi)))
+
+
 def _sign(x: NDArray[Any]) -> NDArray[Any]:
     """NumPy's, but for NaN, whose sign is 0 in PyTorch, and for bools, which have none in NumPy."""
     if x.dtype == np.bool_:
@@ -121,15 +147,16 @@ _ROWS: list[tuple[str, Values, Derivative, str, bool, str]] = [
     ("abs", np.abs, lambda g, x, y: g * sign(x), "input", True, "|input|; the derivative at 0 is 0."),
     ("sign", _sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
     ("square", _square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
-    ("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "output", False, "The square root; NaN below 0."),
+    ("sqrt", _by_kernel("sqrt", np.sqrt), lambda g, x, y: g / (2 * y), "output", False, "The square root."),
     ("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
     ("reciprocal", lambda x: 1 / x, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
     ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input."),
     ("expm1", np.expm1, lambda g, x, y: g * (y + 1), "output", False, "e ** input - 1, accurate near 0."),
-    ("log", np.log, lambda g, x, y: g / x, "input", False, "The natural logarithm; -inf at 0, NaN below."),
+    ("log", _by_kernel("log", np.log), lambda g, x, y: g / x, "input", False, "The natural logarithm."),
     ("log2", np.log2, lambda g, x, y: g / (x * float(np.log(2))), "input", False, "The logarithm to base 2."),
     ("log10", np.log10, lambda g, x, y: g / (x * float(np.log(10))), "input", False, "The logarithm to base 10."),
     ("log1p", np.log1p, lambda g, x, y: g / (x + 1), "input", False, "log(1 + input), accurate near 0."),
+    ("erf", _by_kernel("erf", _erf), _erf_slope, "input", False, "The error function."),
     ("sin", np.sin, lambda g, x, y: g * cos(x), "input", False, "The sine of input in radians."),
     ("cos", np.cos, lambda g, x, y: -g * sin(x), "input", False, "The cosine of input in radians."),
     ("tan", np.tan, lambda g, x, y: g * (y * y + 1), "output", False, "The tangent of input in radians."),
@@ -162,6 +189,7 @@ log: Unary = _BY_NAME["log"]
 log2: Unary = _BY_NAME["log2"]
 log10: Unary = _BY_NAME["log10"]
 log1p: Unary = _BY_NAME["log1p"]
+erf: Unary = _BY_NAME["erf"]
 sin: Unary = _BY_NAME["sin"]
 cos: Unary = _BY_NAME["cos"]
 tan: Unary = _BY_NAME["tan"]
@@ -222,8 +250,9 @@ def isfinite(input: Tensor) -> Tensor:
 
 def _in_place_form(function: Unary) -> Unary:
     def form(input: Tensor) -> Tensor:
-        return in_place(function, input)
+        return in_place(function, input, reads_input=reads_input)
 
+    reads_input = any(row[0] == function.__name__ and row[3] == "input" for row in _ROWS)
     form.__name__ = form.__qualname__ = f"{function.__name__}_"
     form.__doc__ = f"{function.__doc__} In place."
     return form

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
-def in_place(forward: Callable[..., Tensor], input: Tensor, *args: Any, **options: Any) -> Tensor:
-    """input becomes forward(input, *args, **options); raises, with nothing changed, where it can't hold the result."""
+def in_place(
+    forward: Callable[..., Tensor], input: Tensor, *args: Any, reads_input: bool = False, **options: Any
+) -> Tensor:
+    """input becomes forward(input, *args, **options); raises, with nothing changed, where it can't hold the result.
+
+    reads_input: whether the gradient reads the input's old values, which are then kept.
+    """
     others = tuple(arg for arg in args if isinstance(arg, _core.TensorBase))
     _core.check_inplace(input, *others)
-    # Only where another operand's gradient will read the old values must they be kept.
-    keep = _core.is_grad_enabled() and any(other.requires_grad for other in others)
+    # Only where a gradient will read the old values must they be kept.
+    keep = any(other.requires_grad for other in others) or (reads_input and input.requires_grad)
+    keep = keep and _core.is_grad_enabled()
     out = forward(_core.snapshot(input) if keep else input, *args, **options)
     array = input._array
     if out._array.shape != array.shape:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from fastnn import _core
+from fastnn._core import dense
 from fastnn.dtypes import result_type
+from fastnn.kernels import K
 from fastnn.ops.broadcast import broadcast_shape, sum_to
-from fastnn.ops.gate import cast, operands, tensor_argument
+from fastnn.ops.gate import KERNEL_DTYPES, cast, operands, tensor_argument
 from fastnn.ops.in_place import in_place
 
 if TYPE_CHECKING:
@@ -75,12 +78,20 @@ def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None =
     if a._array.dtype.kind != "f":
         a = cast(a, result_type(a, *(bound for bound in (min, max) if bound is not None)).to_numpy)
     x = a._array
+    if x.dtype in KERNEL_DTYPES and min == min and max == max:  # no NaN among the bounds
+        out = np.empty(x.shape, x.dtype)
+        K.activation_forward("clamp", dense(a), *_limits(min, max), out)
+        return _core.record("ClampBackward1", _clamp_backward, (a,), out, (a,), extra=(min, max))
     out = x
     if min is not None:
         out = np.maximum(out, _bound(min, x.dtype))
     if max is not None:
         out = np.minimum(out, _bound(max, x.dtype))
     return _core.record("ClampBackward1", _clamp_backward, (a,), out, (a,), extra=(min, max))
+
+
+def _limits(low: Any, high: Any) -> tuple[float, float]:
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
 
 
 def _bound(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -94,11 +105,15 @@ def _bound(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 def _clamp_backward(ctx: Node, grad: Tensor) -> Tensor:
     low, high = ctx.extra
     (x,) = ctx.arrays
+    if x.dtype in KERNEL_DTYPES and low == low and high == high and not _core.is_grad_enabled():
+        grad_x = np.empty(x.shape, x.dtype)
+        K.activation_backward("clamp", dense(grad), dense(ctx.saved[0]), *_limits(low, high), grad_x)
+        return _core.wrap(grad_x)
     inside = np.ones(x.shape, np.bool_)
     if low is not None:
-        inside &= ~(x < low)
+        inside &= x >= low
     if high is not None:
-        inside &= ~(x > high)
+        inside &= x <= high
     return where(_core.wrap(inside), grad, 0.0)
 
 
@@ -125,7 +140,7 @@ def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
 
 def clamp_(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """input limited to [min, max], in place."""
-    return in_place(clamp, input, min, max)
+    return in_place(clamp, input, min, max, reads_input=True)
 
 
 clip = clamp

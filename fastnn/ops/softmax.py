@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fastnn.dtypes import dtype as DType
     from fastnn.tensor import Tensor
 
-__all__ = ["log_softmax", "softmax"]
+__all__ = ["log_softmax", "softmax", "softmin"]
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
@@ -31,6 +31,11 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """log(softmax(input)) along dim, without forming the softmax."""
     return _along(input, dim, dtype, "log_softmax", _stacklevel)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """softmax(-input) along dim."""
+    return _along(-tensor_argument(input, "softmin"), dim, dtype, "softmin", _stacklevel)
 
 
 def _along(input: Tensor, dim: int | None, dtype: DType | None, name: str, stacklevel: int) -> Tensor:
@@ -63,9 +68,9 @@ def _last_axis(tensor: Tensor, name: str) -> Tensor:
     out = np.empty(x.shape, x.dtype)
     if out.size:
         rows = (-1, x.shape[-1])
-        forward = K.softmax_forward if name == "softmax" else K.log_softmax_forward
+        forward = K.log_softmax_forward if name == "log_softmax" else K.softmax_forward
         forward(x.reshape(rows), out.reshape(rows))
-    if name == "softmax":
+    if name != "log_softmax":
         return _core.record("SoftmaxBackward0", _softmax_backward, (tensor,), out, (), True)
     return _core.record("LogSoftmaxBackward0", _log_softmax_backward, (tensor,), out, (), True)
 

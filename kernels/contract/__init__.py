@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from .activation import ACTIVATION_KINDS, activation_backward, activation_forward
 from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
@@ -51,10 +52,13 @@ KERNELS = tuple(name for name, value in list(globals().items()) if isinstance(va
 
 __all__ = [
     "ACTIVATIONS",
+    "ACTIVATION_KINDS",
     "Array",
     "KERNELS",
     "Labels",
     "Mask",
+    "activation_backward",
+    "activation_forward",
     "adam_step",
     "add",
     "attention_backward",

@@ -6,6 +6,7 @@ this package compiles nothing: each loop is compiled at its first call.
 
 from __future__ import annotations
 
+from .activation import activation_backward, activation_forward
 from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
@@ -35,6 +36,8 @@ MISSING: tuple[str, ...] = ()
 
 __all__ = [
     "MISSING",
+    "activation_backward",
+    "activation_forward",
     "adam_step",
     "add",
     "attention_backward",

@@ -5,6 +5,7 @@ One file a family, the same files as in the two compiled backends; ``checks`` ho
 
 from __future__ import annotations
 
+from .activation import activation_backward, activation_forward
 from .attention import attention_backward, attention_forward
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
@@ -30,6 +31,8 @@ from .reduce import sum_forward
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 
 __all__ = [
+    "activation_backward",
+    "activation_forward",
     "adam_step",
     "add",
     "attention_backward",
