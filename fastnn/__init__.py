@@ -176,6 +176,8 @@ from fastnn.ops.masked import masked_fill
 from fastnn.ops.matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from fastnn.ops.norm import logsumexp, norm
 from fastnn.ops.pieces import chunk, diagonal, narrow, select, split, split_with_sizes, tensor_split, unbind
+from fastnn.ops.recurrent import gru, lstm, rnn_relu, rnn_tanh
+from fastnn.ops.recurrent_cells import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from fastnn.ops.reduce import (
     all,
     any,
@@ -342,6 +344,8 @@ __all__ = [
     "get_rng_state",
     "greater",
     "greater_equal",
+    "gru",
+    "gru_cell",
     "gt",
     "half",
     "hardshrink",
@@ -353,10 +357,10 @@ __all__ = [
     "inference_mode",
     "initial_seed",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_complex",
     "is_floating_point",
     "is_grad_enabled",
@@ -371,9 +375,9 @@ __all__ = [
     "less_equal",
     "linspace",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logical_and",
     "logical_not",
@@ -382,6 +386,8 @@ __all__ = [
     "logspace",
     "logsumexp",
     "long",
+    "lstm",
+    "lstm_cell",
     "lt",
     "manual_seed",
     "masked_fill",
@@ -436,6 +442,10 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "result_type",
+    "rnn_relu",
+    "rnn_relu_cell",
+    "rnn_tanh",
+    "rnn_tanh_cell",
     "roll",
     "round",
     "rrelu",

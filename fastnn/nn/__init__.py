@@ -15,22 +15,30 @@ from fastnn.nn.loss import CrossEntropyLoss, L1Loss, MSELoss
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.nn.parameter_container import ParameterDict, ParameterList
+from fastnn.nn.recurrent import GRU, LSTM, RNN, RNNBase
+from fastnn.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 
 __all__ = [
-    "Buffer",
     "CELU",
-    "CrossEntropyLoss",
-    "Dropout",
     "ELU",
-    "Flatten",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "SELU",
+    "Buffer",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "GRUCell",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
     "L1Loss",
+    "LSTMCell",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -44,10 +52,12 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",
-    "SELU",
     "Sequential",
     "SiLU",
     "Sigmoid",

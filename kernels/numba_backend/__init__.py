@@ -28,6 +28,18 @@ from .elementwise import (
 from .linear import linear_backward, linear_forward, matmul
 from .loss import cross_entropy_forward
 from .optim import adam_step, sgd_step
+from .recurrent import (
+    gru_backward,
+    gru_cell_backward,
+    gru_cell_forward,
+    gru_forward,
+    lstm_backward,
+    lstm_cell_backward,
+    lstm_cell_forward,
+    lstm_forward,
+    rnn_backward,
+    rnn_forward,
+)
 from .reduce import sum_forward
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 
@@ -48,16 +60,26 @@ __all__ = [
     "dropout_backward",
     "dropout_forward",
     "exp_forward",
+    "gru_backward",
+    "gru_cell_backward",
+    "gru_cell_forward",
+    "gru_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
     "linear_backward",
     "linear_forward",
     "log_softmax_backward",
     "log_softmax_forward",
+    "lstm_backward",
+    "lstm_cell_backward",
+    "lstm_cell_forward",
+    "lstm_forward",
     "matmul",
     "mul",
     "relu_backward",
     "relu_forward",
+    "rnn_backward",
+    "rnn_forward",
     "sgd_step",
     "sigmoid_backward",
     "sigmoid_forward",
