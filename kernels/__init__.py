@@ -91,7 +91,7 @@ def _load(name: str) -> dict[str, Callable[..., Any]]:
     try:
         backend = importlib.import_module(f"fastnn.kernels.{name}_backend")
     except ModuleNotFoundError as error:
-        if name != "numba" or error.name != "numba":
+        if name != "numba" or (error.name or "").split(".")[0] != "numba":
             raise
         raise ImportError('the numba backend needs numba: pip install "fastnn-cpu[numba]"') from error
     missing = getattr(backend, "MISSING", ())
