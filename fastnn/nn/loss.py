@@ -1,9 +1,9 @@
-"""Losses as modules."""
+"""Cross-entropy and NLL as modules."""
 
 from __future__ import annotations
 
 from fastnn.nn.module import Module
-from fastnn.ops.loss import cross_entropy, l1_loss, mse_loss, reduction_argument
+from fastnn.ops.loss import cross_entropy, nll_loss, reduction_argument
 from fastnn.tensor import Tensor
 
 
@@ -13,22 +13,6 @@ class _Loss(Module):
         if size_average is not None or reduce is not None:
             reduction = reduction_argument(reduction, size_average, reduce)
         self.reduction = reduction
-
-
-class L1Loss(_Loss):
-    """|input - target|, reduced by "mean", "sum" or "none"."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See the class."""
-        return l1_loss(input, target, reduction=self.reduction)
-
-
-class MSELoss(_Loss):
-    """(input - target) ** 2, reduced by "mean", "sum" or "none"."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See the class."""
-        return mse_loss(input, target, reduction=self.reduction)
 
 
 class CrossEntropyLoss(_Loss):
@@ -55,3 +39,25 @@ class CrossEntropyLoss(_Loss):
         return cross_entropy(
             input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
         )
+
+
+class NLLLoss(_Loss):
+    """-weight[target] * input[target] for log-probabilities; see ``nn.functional.nll_loss``."""
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See the class."""
+        return nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)

@@ -1,4 +1,4 @@
-"""Losses: cross_entropy by one kernel that computes the gradient in the same pass, and mean squared error."""
+"""Cross-entropy and nll_loss; the kernel of cross_entropy computes the gradient in the same pass."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.kernels import K
 from fastnn.ops.gate import floating, tensor_argument
+from fastnn.ops.select import where
 from fastnn.ops.softmax import log_softmax, softmax
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fastnn._core import Node
     from fastnn.tensor import Tensor
 
-__all__ = ["cross_entropy", "l1_loss", "mse_loss"]
+__all__ = ["cross_entropy", "nll_loss"]
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -161,37 +162,53 @@ def _of_probabilities(
     return losses.sum() / (x.size // classes if classes else 0)
 
 
-def _same_size(input: Tensor, target: Tensor, name: str) -> None:
-    """Warns, as PyTorch does, where a loss would broadcast: (N, 1) against (N,) is hardly ever meant."""
-    a = tensor_argument(input, name)._array
-    b = tensor_argument(target, name, "target")._array
-    if a.shape != b.shape:
-        warnings.warn(
-            f"Using a target size ({list(b.shape)}) that is different to the input size ({list(a.shape)}). This will "
-            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-weight[target] * input[target] for log-probabilities: "mean" (divided by the weights), "sum" or "none".
+
+    input: (C,), (N, C) or (N, C, d1, ...); target: (), (N,) or (N, d1, ...) int64; weight: (C,). ignore_index: a
+    target that counts for nothing. Raises IndexError for another class out of range.
+    """
+    reduction = reduction_argument(reduction, size_average, reduce)
+    x, t = tensor_argument(input, "nll_loss")._array, tensor_argument(target, "nll_loss", "target")._array
+    if x.ndim == 0:
+        raise RuntimeError("nll_loss(): input must have at least one dimension, got a 0-D tensor")
+    classes = x.shape[0 if x.ndim == 1 else 1]
+    expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    if t.shape != expected:
+        if x.ndim > 1 and t.shape[:1] != expected[:1]:
+            raise ValueError(
+                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 0})."
+            )
+        raise RuntimeError(f"Expected target size {list(expected)}, got {list(t.shape)}")
+    if t.dtype not in (np.int64, np.uint8):
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype}: target holds class indices")
+    if weight is not None and weight._array.shape != (classes,):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+            f"shape: {list(weight._array.shape)}"
         )
-
-
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return losses.mean()
-    return losses.sum() if reduction == "sum" else losses
-
-
-def mse_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-) -> Tensor:
-    """(input - target)**2, averaged, summed, or element by element. Warns where the shapes differ."""
-    reduction = reduction_argument(reduction, size_average, reduce)
-    _same_size(input, target, "mse_loss")
-    return _reduced((input - target).square(), reduction)
-
-
-def l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-) -> Tensor:
-    """|input - target|, averaged, summed, or element by element. Warns where the shapes differ."""
-    reduction = reduction_argument(reduction, size_average, reduce)
-    _same_size(input, target, "l1_loss")
-    return _reduced((input - target).abs(), reduction)
+    kept = t != ignore_index
+    wrong = kept & ((t < 0) | (t >= classes))
+    if wrong.any():
+        raise IndexError(f"Target {t[wrong].flat[0]} is out of bounds.")
+    labels = np.where(kept, t, 0).astype(np.int64)
+    w = np.ones(classes, x.dtype) if weight is None else weight._array.astype(x.dtype, copy=False)
+    scale = np.where(kept, w[labels], 0).astype(x.dtype) if classes else np.zeros(t.shape, x.dtype)
+    if x.ndim == 1:
+        chosen = input[int(labels)]
+    else:
+        chosen = input.gather(1, _core.wrap(labels).unsqueeze(1)).squeeze(1)
+    # An ignored -inf must not meet the factor 0.
+    losses = -where(_core.wrap(np.asarray(kept)), chosen, 0.0) * _core.wrap(scale)
+    if reduction == "none":
+        return losses
+    total = losses.sum()
+    return total / float(scale.sum(dtype=np.float64)) if reduction == "mean" else total

@@ -41,7 +41,7 @@ from .elementwise import (
     tanh_forward,
 )
 from .linear import linear_backward, linear_forward, matmul
-from .loss import cross_entropy_forward
+from .loss import LOSS_KINDS, cross_entropy_forward, pointwise_loss
 from .optim import adam_step, sgd_step
 from .recurrent import (
     gru_backward,
@@ -65,8 +65,9 @@ KERNELS = tuple(name for name, value in list(globals().items()) if isinstance(va
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATION_KINDS",
-    "KERNELS",
     "Array",
+    "KERNELS",
+    "LOSS_KINDS",
     "Labels",
     "Mask",
     "activation_backward",
@@ -97,6 +98,7 @@ __all__ = [
     "lstm_forward",
     "matmul",
     "mul",
+    "pointwise_loss",
     "relu_backward",
     "relu_forward",
     "rnn_backward",

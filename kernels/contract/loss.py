@@ -26,3 +26,36 @@ def cross_entropy_forward(
     for "none") with respect to logits. Sums over m run in float64, in order.
     """
     raise NotImplementedError
+
+
+# Each loss of x and its target t, element by element. 0 times an infinity is 0, a right prediction's limit.
+LOSS_KINDS = {
+    "mse": "(x - t)**2",
+    "l1": "|x - t|; the slope at 0 is 0",
+    "smooth_l1": "(x - t)**2 / (2 * a) where |x - t| < a, else |x - t| - a / 2",
+    "huber": "(x - t)**2 / 2 where |x - t| < a, else a * (|x - t| - a / 2)",
+    "bce": "-(t * log(x) + (1 - t) * log(1 - x)), the logarithms at least -100; the slope's divisor at least 1e-12",
+    "bce_with_logits": "(1 - t) * x + (1 + (p - 1) * t) * log(1 + exp(-x)), p = pos_weight (or 1)",
+    "kl": "t * (log(t) - x)",
+    "kl_log": "exp(t) * (t - x)",
+}
+
+
+def pointwise_loss(
+    kind: str,
+    x: Array,
+    target: Array,
+    weight: Array | None,
+    pos_weight: Array | None,
+    a: float,
+    reduction: str,
+    losses: Array | None,
+    grad: Array | None,
+) -> float:
+    """A loss that LOSS_KINDS names, times weight (or 1), with its derivative by x in the same pass. Equal shapes.
+
+    Returns sum or "mean" (sum / size; NaN for no elements) of the losses, 0.0 for "none". losses and grad are written
+    where they are not None; grad is the derivative of the reduced loss (of the sum for "none"). pos_weight is read by
+    bce_with_logits alone. Sums run in float64, by chunks whose borders depend on the size alone.
+    """
+    raise NotImplementedError

@@ -40,6 +40,7 @@ from .recurrent import (
     rnn_backward,
     rnn_forward,
 )
+from .pointwise_loss import pointwise_loss
 from .reduce import sum_forward
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 
@@ -76,6 +77,7 @@ __all__ = [
     "lstm_forward",
     "matmul",
     "mul",
+    "pointwise_loss",
     "relu_backward",
     "relu_forward",
     "rnn_backward",

@@ -12,9 +12,9 @@ from fastnn.kernels.contract import ACTIVATION_KINDS
 
 def test_unknown_kinds_are_refused(backend: ModuleType) -> None:
     x, out = np.ones(3, np.float32), np.full(3, 7, np.float32)
-    with pytest.raises(ValueError, match="kind: expected one of gelu, .*got 'swish'"):
+    with pytest.raises(ValueError, match=r"kind: expected one of gelu, .*got 'swish'"):
         backend.activation_forward("swish", x, 0.0, 0.0, out)
-    with pytest.raises(ValueError, match="kind: expected one of gelu, .*got 'swish'"):
+    with pytest.raises(ValueError, match=r"kind: expected one of gelu, .*got 'swish'"):
         backend.activation_backward("swish", x, x, 0.0, 0.0, out)
     assert (out == 7).all()
 

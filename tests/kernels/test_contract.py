@@ -12,8 +12,9 @@ from fastnn.kernels import contract
 from fastnn.kernels.cases import CASES
 
 KERNELS = sorted(name for name, value in vars(contract).items() if inspect.isfunction(value))
-# Kernels that compute a gradient: the backward ones, and the loss that gives it in the same pass.
-DIFFERENTIATED = [name for name in KERNELS if name.endswith("_backward") or name == "cross_entropy_forward"]
+# Kernels that compute a gradient: the backward ones, and the losses that give it in the same pass.
+LOSSES = ("cross_entropy_forward", "pointwise_loss")
+DIFFERENTIATED = [name for name in KERNELS if name.endswith("_backward") or name in LOSSES]
 
 
 def test_the_contract_lists_its_kernels() -> None:
