@@ -104,6 +104,7 @@ from fastnn.ops.compare import (
     ne,
     not_equal,
 )
+from fastnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastnn.ops.dropout import dropout, dropout_
 from fastnn.ops.elementwise import (
     abs,
@@ -176,6 +177,14 @@ from fastnn.ops.masked import masked_fill
 from fastnn.ops.matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from fastnn.ops.norm import logsumexp, norm
 from fastnn.ops.pieces import chunk, diagonal, narrow, select, split, split_with_sizes, tensor_split, unbind
+from fastnn.ops.pooling_functions import (
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    avg_pool1d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from fastnn.ops.recurrent import gru, lstm, rnn_relu, rnn_tanh
 from fastnn.ops.recurrent_cells import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from fastnn.ops.reduce import (
@@ -247,6 +256,8 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
     "add",
     "addmm",
     "adjoint",
@@ -268,6 +279,7 @@ __all__ = [
     "atan",
     "atanh",
     "autograd",
+    "avg_pool1d",
     "baddbmm",
     "bernoulli",
     "bitwise_and",
@@ -289,6 +301,12 @@ __all__ = [
     "clip",
     "concat",
     "concatenate",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cos",
     "cosh",
     "count_nonzero",
@@ -357,10 +375,10 @@ __all__ = [
     "inference_mode",
     "initial_seed",
     "int",
-    "int8",
     "int16",
     "int32",
     "int64",
+    "int8",
     "is_complex",
     "is_floating_point",
     "is_grad_enabled",
@@ -375,9 +393,9 @@ __all__ = [
     "less_equal",
     "linspace",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "log_softmax",
     "logical_and",
     "logical_not",
@@ -394,6 +412,9 @@ __all__ = [
     "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "maximum",
     "mean",
     "min",

@@ -8,6 +8,8 @@ from fastnn.nn.activation_hard import Hardshrink, Hardsigmoid, Hardswish, Hardta
 from fastnn.nn.activation_parametric import GLU, PReLU, RReLU, Softmax2d, Softmin
 from fastnn.nn.activation_smooth import CELU, ELU, GELU, SELU, LogSigmoid, Mish, SiLU, Softplus, Softsign, Tanhshrink
 from fastnn.nn.container import ModuleDict, ModuleList, Sequential
+from fastnn.nn.conv import Conv1d, Conv2d, Conv3d
+from fastnn.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastnn.nn.dropout import Dropout
 from fastnn.nn.flatten import Flatten, Unflatten
 from fastnn.nn.linear import Identity, Linear
@@ -31,14 +33,43 @@ from fastnn.nn.loss_pointwise import BCELoss, BCEWithLogitsLoss, HuberLoss, KLDi
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.nn.parameter_container import ParameterDict, ParameterList
+from fastnn.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from fastnn.nn.recurrent import GRU, LSTM, RNN, RNNBase
 from fastnn.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "Buffer",
     "CELU",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -67,6 +98,9 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Mish",
     "Module",
     "ModuleDict",

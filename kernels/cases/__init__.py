@@ -11,10 +11,10 @@ benchmark row, or (where it computes a gradient) no gradient row.
 
 from __future__ import annotations
 
-from . import activation, attention, dropout, linear, loss, optim, pairs, pointwise_loss, recurrent, reduce
+from . import activation, attention, conv, dropout, linear, loss, optim, pairs, pointwise_loss, pooling, recurrent, reduce
 from .table import CASES, Case, Gradient, parameters
 
-for _family in (linear, pairs, loss, reduce, dropout, optim, attention, activation, recurrent, pointwise_loss):
+for _family in (linear, pairs, loss, reduce, dropout, optim, attention, activation, recurrent, pointwise_loss, conv, pooling):
     _family.add_rows()
 
 __all__ = ["CASES", "Case", "Gradient", "parameters"]

@@ -38,7 +38,7 @@
 #define GEMM_HOLD(vector) (void)(vector)
 #endif
 
-enum { GEMM_ADD = 1, GEMM_BIAS = 2, GEMM_RELU = 4, GEMM_SIGMOID = 8, GEMM_TANH = 16 };
+enum { GEMM_ADD = 1, GEMM_BIAS = 2, GEMM_RELU = 4, GEMM_SIGMOID = 8, GEMM_TANH = 16, GEMM_ROW_BIAS = 32 };
 enum { GEMM_TILES, GEMM_DOT_ROWS, GEMM_DOT_COLUMNS };
 
 /* One product, or `batch` of them. A is (rows, depth), or (depth, rows) where transpose_a; B is (depth, columns), or

@@ -48,6 +48,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(
             REAL *to = c + i * ldc + v * LANES;
             if (flags & GEMM_ADD) x += LOAD(to);
             if (flags & GEMM_BIAS) x += LOAD(bias + v * LANES);
+            if (flags & GEMM_ROW_BIAS) x += SPLAT(bias[i]);
             if (flags & GEMM_RELU) x = NAME(relu)(x);
             STORE(to, x);
         }
@@ -99,6 +100,6 @@ static void NAME(edge_tile)(NAME(tile_fn) tile, ptrdiff_t rows, ptrdiff_t column
         for (ptrdiff_t i = 0; i < rows; i++) NAME(copy_row)(buffer + i * TILE_VECS * LANES, c + i * ldc, columns);
     }
     if (flags & GEMM_BIAS) NAME(copy_row)(edge, bias, columns);
-    tile(depth, a, rs, cs, b, bs, buffer, TILE_VECS * LANES, edge, flags);
+    tile(depth, a, rs, cs, b, bs, buffer, TILE_VECS * LANES, flags & GEMM_BIAS ? edge : bias, flags);
     for (ptrdiff_t i = 0; i < rows; i++) NAME(copy_row)(c + i * ldc, buffer + i * TILE_VECS * LANES, columns);
 }

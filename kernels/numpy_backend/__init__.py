@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .activation import activation_backward, activation_forward
 from .attention import attention_backward, attention_forward
+from .conv import conv_forward, conv_grad_input, conv_grad_weight
 from .dropout import dropout_backward, dropout_forward
 from .elementwise import (
     add,
@@ -27,6 +28,15 @@ from .elementwise import (
 from .linear import linear_backward, linear_forward, matmul
 from .loss import cross_entropy_forward
 from .optim import adam_step, sgd_step
+from .pooling import (
+    adaptive_avg_pool_backward,
+    adaptive_avg_pool_forward,
+    adaptive_max_pool_forward,
+    avg_pool_backward,
+    avg_pool_forward,
+    max_pool_backward,
+    max_pool_forward,
+)
 from .recurrent import (
     gru_backward,
     gru_cell_backward,
@@ -47,9 +57,17 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "adaptive_avg_pool_backward",
+    "adaptive_avg_pool_forward",
+    "adaptive_max_pool_forward",
     "add",
     "attention_backward",
     "attention_forward",
+    "avg_pool_backward",
+    "avg_pool_forward",
+    "conv_forward",
+    "conv_grad_input",
+    "conv_grad_weight",
     "copy",
     "cross_entropy_forward",
     "div",
@@ -71,6 +89,8 @@ __all__ = [
     "lstm_cell_forward",
     "lstm_forward",
     "matmul",
+    "max_pool_backward",
+    "max_pool_forward",
     "mul",
     "pointwise_loss",
     "relu_backward",

@@ -1,0 +1,209 @@
+/* Convolutions of single planes with single planes (depthwise): no products of matrices, every tap is a multiply-add
+ * of whole rows. Included once for each type.
+ *
+ * A band is the part of an input plane that some rows of the output read, within its zeros, in scratch memory that fits
+ * the first-level cache. A stride along the width is undone while it is filled (phase by phase), so that for
+ * every tap neighbouring outputs read neighbouring numbers. */
+#define DEPTH_WIDTH 512
+#define DEPTH_BYTES 24576
+
+typedef struct {
+    ptrdiff_t width, height;                        /* of the output that one band serves */
+    ptrdiff_t low_d, low_h, low_w;                  /* the lowest place that any tap adds */
+    ptrdiff_t rows, span, pitch, row_pitch, slices; /* input rows, their reach, a phase's and a row's size, input slices */
+    REAL *memory;
+    ptrdiff_t *offset;                              /* of each tap from an output's place in the band */
+} NAME(band);
+
+static inline ptrdiff_t NAME(lowest)(const conv_axis *a) { return a->in_tap < 0 ? (a->taps - 1) * a->in_tap : 0; }
+static inline ptrdiff_t NAME(reach)(const conv_axis *a, ptrdiff_t count)
+{
+    return (count - 1) * a->in_step + (a->taps - 1) * (a->in_tap < 0 ? -a->in_tap : a->in_tap) + 1;
+}
+
+static size_t NAME(band_plan)(const conv_problem *p, NAME(band) *b)
+{
+    const conv_axis *a = p->axis;
+    b->width = gemm_min(a[2].count, DEPTH_WIDTH);
+    b->span = NAME(reach)(a + 2, b->width);
+    b->pitch = gemm_ceil(b->span, a[2].in_step) + 4 * LANES;
+    b->row_pitch = b->pitch * a[2].in_step;
+    b->slices = a[0].taps;
+    b->height = a[1].count;
+    while (b->height > 1 && NAME(reach)(a + 1, b->height) * b->slices * b->row_pitch * (ptrdiff_t)sizeof(REAL) > DEPTH_BYTES)
+        b->height = gemm_ceil(b->height, 2);
+    b->rows = NAME(reach)(a + 1, b->height);
+    b->low_d = NAME(lowest)(a), b->low_h = NAME(lowest)(a + 1), b->low_w = NAME(lowest)(a + 2);
+    return conv_bytes(b->slices * b->rows * b->row_pitch * sizeof(REAL)) + conv_bytes(p->taps * sizeof(ptrdiff_t));
+}
+
+static void NAME(band_offsets)(const conv_problem *p, NAME(band) *b, char *memory)
+{
+    const conv_axis *a = p->axis;
+    b->memory = (REAL *)memory;
+    b->offset = (ptrdiff_t *)(memory + conv_bytes(b->slices * b->rows * b->row_pitch * sizeof(REAL)));
+    ptrdiff_t t = 0;
+    for (ptrdiff_t d = 0; d < a[0].taps; d++)
+        for (ptrdiff_t h = 0; h < a[1].taps; h++)
+            for (ptrdiff_t w = 0; w < a[2].taps; w++) {
+                const ptrdiff_t across = w * a[2].in_tap - b->low_w;
+                b->offset[t++] = (d * b->rows + h * a[1].in_tap - b->low_h) * b->row_pitch + across % a[2].in_step * b->pitch
+                                 + across / a[2].in_step;
+            }
+}
+
+/* Fills the band for outputs from (d, h, w) on, `height` rows of them, from a plane. */
+static void NAME(band_fill)(const conv_problem *p, const NAME(band) *b, const REAL *plane, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w,
+                            ptrdiff_t height, ptrdiff_t width)
+{
+    const conv_axis *a = p->axis;
+    const ptrdiff_t rows = NAME(reach)(a + 1, height), span = NAME(reach)(a + 2, width), step = a[2].in_step;
+    const ptrdiff_t h0 = h * a[1].in_step + a[1].in_base + b->low_h, w0 = w * step + a[2].in_base + b->low_w;
+    const ptrdiff_t skip = gemm_min(w0 < 0 ? -w0 : 0, span);
+    const ptrdiff_t inside = gemm_min(span, a[2].extent - w0) - skip; /* may be negative */
+    for (ptrdiff_t s = 0; s < b->slices; s++) {
+        const ptrdiff_t slice = d * a[0].in_step + a[0].in_base + s * a[0].in_tap;
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            REAL *to = b->memory + (s * b->rows + r) * b->row_pitch;
+            const ptrdiff_t row = h0 + r;
+            const int valid = slice >= 0 && slice < a[0].extent && row >= 0 && row < a[1].extent && inside > 0;
+            if (!valid) {
+                memset(to, 0, b->row_pitch * sizeof(REAL));
+                continue;
+            }
+            const REAL *from = plane + (slice * a[1].extent + row) * a[2].extent + w0 + skip;
+            if (step == 1) {
+                for (ptrdiff_t i = 0; i < skip; i++) to[i] = 0;
+                memcpy(to + skip, from, inside * sizeof(REAL));
+                for (ptrdiff_t i = skip + inside; i < b->pitch; i++) to[i] = 0;
+                continue;
+            }
+            memset(to, 0, b->row_pitch * sizeof(REAL));
+            for (ptrdiff_t phase = 0; phase < step; phase++) {
+                const ptrdiff_t lead = skip <= phase ? 0 : gemm_ceil(skip - phase, step);
+                REAL *line = to + phase * b->pitch + lead;
+                ptrdiff_t i = lead * step + phase - skip;
+                for (; i < inside; i += step) *line++ = from[i];
+            }
+        }
+    }
+}
+
+/* One row of outputs: to[i] = relu(sum over taps of w[t] band[i + offset[t]] + bias + (to[i] if add)). */
+static void NAME(depth_row)(const NAME(band) *b, const REAL *base, const REAL *w, ptrdiff_t taps, REAL *to, ptrdiff_t n,
+                            REAL bias, int add, int relu)
+{
+    for (ptrdiff_t i = 0; i < n; i += 4 * LANES) {
+        VEC acc[4];
+        for (int v = 0; v < 4; v++) acc[v] = SPLAT(bias);
+        for (ptrdiff_t t = 0; t < taps; t++) {
+            const REAL *from = base + b->offset[t] + i;
+            const VEC x = SPLAT(w[t]);
+            for (int v = 0; v < 4; v++) acc[v] += x * LOAD(from + v * LANES);
+        }
+        for (int v = 0; v < 4; v++) {
+            const ptrdiff_t left = n - i - v * LANES;
+            if (left <= 0) break;
+            REAL *place = to + i + v * LANES;
+            if (add) acc[v] += left >= LANES ? LOAD(place) : NAME(load_part)(place, left, 0);
+            if (relu) acc[v] = NAME(relu)(acc[v]);
+            if (left >= LANES) STORE(place, acc[v]);
+            else NAME(store_part)(place, acc[v], left);
+        }
+    }
+}
+
+/* All rows (output channels) and channels of one image and group. */
+static int NAME(depth_task)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t image, ptrdiff_t group)
+{
+    NAME(band) b;
+    const size_t band_bytes = NAME(band_plan)(p, &b), taps_bytes = conv_bytes(p->taps * sizeof(REAL));
+    char *memory = pool->scratch(band_bytes + taps_bytes + p->taps * sizeof(ptrdiff_t) + DEPTH_WIDTH * sizeof(REAL));
+    if (!memory) return -1;
+    NAME(band_offsets)(p, &b, memory);
+    REAL *w = (REAL *)(memory + band_bytes), *line = w + taps_bytes / sizeof(REAL);
+    ptrdiff_t *places = (ptrdiff_t *)(line + DEPTH_WIDTH);
+    conv_tap_places(p, places);
+    const conv_axis *a = p->axis;
+    for (ptrdiff_t d = 0; d < a[0].count; d++)
+        for (ptrdiff_t h = 0; h < a[1].count; h += b.height)
+            for (ptrdiff_t left = 0; left < a[2].count; left += b.width) {
+                const ptrdiff_t height = gemm_min(b.height, a[1].count - h), width = gemm_min(b.width, a[2].count - left);
+                for (ptrdiff_t channel = 0; channel < p->channels; channel++) {
+                    const int last = channel == p->channels - 1;
+                    NAME(band_fill)(p, &b, (const REAL *)p->x + ((image * p->groups + group) * p->channels + channel) * p->plane, d, h,
+                                    left, height, width);
+                    for (ptrdiff_t row = 0; row < p->rows; row++) {
+                        const REAL *from = (const REAL *)p->w + group * p->w_group + row * p->w_row + channel * p->w_channel;
+                        for (ptrdiff_t t = 0; t < p->taps; t++) w[t] = from[places[t]];
+                        const REAL bias = last && p->bias ? ((const REAL *)p->bias)[group * p->rows + row] : 0;
+                        REAL *c = (REAL *)p->out + ((image * p->groups + group) * p->rows + row) * p->out_plane;
+                        for (ptrdiff_t y = 0; y < height; y++) {
+                            const ptrdiff_t at[3] = {d, h + y, left};
+                            REAL *to = c + conv_out_place(p, at);
+                            const REAL *base = b.memory + y * a[1].in_step * b.row_pitch;
+                            if (a[2].out_step == 1) {
+                                NAME(depth_row)(&b, base, w, p->taps, to, width, bias, channel > 0, last && p->flags & GEMM_RELU);
+                                continue;
+                            }
+                            if (channel) for (ptrdiff_t i = 0; i < width; i++) line[i] = to[i * a[2].out_step];
+                            NAME(depth_row)(&b, base, w, p->taps, line, width, bias, channel > 0, last && p->flags & GEMM_RELU);
+                            for (ptrdiff_t i = 0; i < width; i++) to[i * a[2].out_step] = line[i];
+                        }
+                    }
+                }
+            }
+    return 0;
+}
+
+/* sums[t] += the sum over n columns of g[i] band[i + offset[t]], for up to 8 taps, over `height` rows. */
+static void NAME(depth_dots)(const ptrdiff_t *offset, int taps, const REAL *base, ptrdiff_t base_step, const REAL *g,
+                             ptrdiff_t g_step, ptrdiff_t height, ptrdiff_t n, double *sums)
+{
+    VEC acc[8];
+    const REAL *from[8];
+    for (int t = 0; t < 8; t++) acc[t] = (VEC){0}, from[t] = base + offset[t < taps ? t : 0];
+    for (ptrdiff_t y = 0; y < height; y++, g += g_step) {
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            const VEC x = LOAD(g + i);
+            for (int t = 0; t < 8; t++) acc[t] += x * LOAD(from[t] + i);
+        }
+        if (i < n) {
+            const VEC x = NAME(load_part)(g + i, n - i, 0);
+            for (int t = 0; t < 8; t++) acc[t] += x * NAME(load_part)(from[t] + i, n - i, 0);
+        }
+        for (int t = 0; t < 8; t++) from[t] += base_step;
+    }
+    for (int t = 0; t < taps; t++) sums[t] += NAME(sum_lanes)(acc[t]);
+}
+
+/* The gradient of the taps between one pair of channels, over all images in order. */
+static int NAME(depth_weight)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t index)
+{
+    NAME(band) b;
+    const size_t band_bytes = NAME(band_plan)(p, &b);
+    char *memory = pool->scratch(band_bytes + p->taps * sizeof(double));
+    if (!memory) return -1;
+    NAME(band_offsets)(p, &b, memory);
+    double *sums = (double *)(memory + band_bytes);
+    memset(sums, 0, p->taps * sizeof(double));
+    const conv_axis *a = p->axis;
+    const ptrdiff_t row = index / p->channels, channel = row / p->rows * p->channels + index % p->channels;
+    for (ptrdiff_t image = 0; image < p->images; image++) {
+        const REAL *g = (const REAL *)p->grad + (image * p->groups * p->rows + row) * p->pixels;
+        const REAL *plane = (const REAL *)p->x + (image * p->groups * p->channels + channel) * p->plane;
+        for (ptrdiff_t d = 0; d < a[0].count; d++)
+            for (ptrdiff_t h = 0; h < a[1].count; h += b.height)
+                for (ptrdiff_t left = 0; left < a[2].count; left += b.width) {
+                    const ptrdiff_t height = gemm_min(b.height, a[1].count - h), width = gemm_min(b.width, a[2].count - left);
+                    NAME(band_fill)(p, &b, plane, d, h, left, height, width);
+                    for (ptrdiff_t t = 0; t < p->taps; t += 8)
+                        NAME(depth_dots)(b.offset + t, (int)gemm_min(8, p->taps - t), b.memory, a[1].in_step * b.row_pitch,
+                                         g + (d * a[1].count + h) * a[2].count + left, a[2].count, height, width, sums + t);
+                }
+    }
+    REAL *to = (REAL *)p->out + index * p->taps;
+    for (ptrdiff_t t = 0; t < p->taps; t++) to[t] = (REAL)sums[t];
+    return 0;
+}
