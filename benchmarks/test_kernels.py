@@ -26,6 +26,7 @@ Arguments = tuple[Any, ...]
 
 PRODUCTS = ("matmul", "linear_forward", "linear_backward")
 USE_BLAS = ("numpy", "numba")
+LACKING = {name: getattr(importlib.import_module(f"fastnn.kernels.{name}_backend"), "MISSING", ()) for name in BACKENDS}
 
 
 class Timing(NamedTuple):
@@ -46,6 +47,7 @@ TIMINGS = [
     for case in CASES
     if case.size
     for backend in BACKENDS
+    if case.kernel not in LACKING[backend]
     for threads in ((None, 1) if case.kernel in PRODUCTS and backend in USE_BLAS else (None,))
 ]
 EPS, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)

@@ -32,9 +32,12 @@ from fastnn.ops.activation_smooth import (
     tanhshrink,
 )
 from fastnn.ops.attention import scaled_dot_product_attention
+from fastnn.ops.batch_norm import batch_norm, group_norm, instance_norm
 from fastnn.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastnn.ops.dropout import dropout
+from fastnn.ops.embedding import embedding
 from fastnn.ops.gather import one_hot
+from fastnn.ops.layer_norm import layer_norm, rms_norm
 from fastnn.ops.linear import linear
 from fastnn.ops.loss import cross_entropy, nll_loss
 from fastnn.ops.loss_composed import (
@@ -104,6 +107,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -120,9 +124,11 @@ __all__ = [
     "dropout",
     "elu",
     "elu_",
+    "embedding",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -130,8 +136,10 @@ __all__ = [
     "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
@@ -158,6 +166,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
     "scaled_dot_product_attention",

@@ -11,10 +11,40 @@ benchmark row, or (where it computes a gradient) no gradient row.
 
 from __future__ import annotations
 
-from . import activation, attention, conv, dropout, linear, loss, optim, pairs, pointwise_loss, pooling, recurrent, reduce
+from . import (
+    activation,
+    attention,
+    conv,
+    dropout,
+    embedding,
+    linear,
+    loss,
+    norm,
+    optim,
+    pairs,
+    pointwise_loss,
+    pooling,
+    recurrent,
+    reduce,
+)
 from .table import CASES, Case, Gradient, parameters
 
-for _family in (linear, pairs, loss, reduce, dropout, optim, attention, activation, recurrent, pointwise_loss, conv, pooling):
+for _family in (
+    linear,
+    pairs,
+    loss,
+    reduce,
+    dropout,
+    optim,
+    attention,
+    activation,
+    recurrent,
+    conv,
+    pooling,
+    pointwise_loss,
+    norm,
+    embedding,
+):
     _family.add_rows()
 
 __all__ = ["CASES", "Case", "Gradient", "parameters"]

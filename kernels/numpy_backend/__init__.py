@@ -25,9 +25,22 @@ from .elementwise import (
     tanh_backward,
     tanh_forward,
 )
+from .embedding import embedding_backward, embedding_forward
 from .linear import linear_backward, linear_forward, matmul
 from .loss import cross_entropy_forward
+from .norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_inference,
+    group_norm_backward,
+    group_norm_forward,
+    layer_norm_backward,
+    layer_norm_forward,
+    rms_norm_backward,
+    rms_norm_forward,
+)
 from .optim import adam_step, sgd_step
+from .pointwise_loss import pointwise_loss
 from .pooling import (
     adaptive_avg_pool_backward,
     adaptive_avg_pool_forward,
@@ -49,7 +62,6 @@ from .recurrent import (
     rnn_backward,
     rnn_forward,
 )
-from .pointwise_loss import pointwise_loss
 from .reduce import sum_forward
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 
@@ -65,6 +77,9 @@ __all__ = [
     "attention_forward",
     "avg_pool_backward",
     "avg_pool_forward",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
     "conv_forward",
     "conv_grad_input",
     "conv_grad_weight",
@@ -73,11 +88,17 @@ __all__ = [
     "div",
     "dropout_backward",
     "dropout_forward",
+    "embedding_backward",
+    "embedding_forward",
     "exp_forward",
+    "group_norm_backward",
+    "group_norm_forward",
     "gru_backward",
     "gru_cell_backward",
     "gru_cell_forward",
     "gru_forward",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
     "linear_backward",
@@ -95,6 +116,8 @@ __all__ = [
     "pointwise_loss",
     "relu_backward",
     "relu_forward",
+    "rms_norm_backward",
+    "rms_norm_forward",
     "rnn_backward",
     "rnn_forward",
     "sgd_step",
