@@ -11,7 +11,7 @@ static inline VEC NAME(vabs)(VEC x) { return (VEC)((IVEC)x & ~(IVEC)NAME(splat)(
 
 /* log(x) = k ln 2 + log(m), m in [sqrt(1/2), sqrt(2)); log(m) by s = (m - 1) / (m + 1). -inf at 0, NaN below. */
 static inline VEC NAME(vlog)(VEC x) {
-    const UVEC half = (UVEC)NAME(splat)(SQRT_HALF), mantissa = ((UVEC){0} + 1 << MANTISSA) - 1;
+    const UVEC half = (UVEC)NAME(splat)(SQRT_HALF), mantissa = (((UVEC){0} + 1) << MANTISSA) - 1;
     const REAL up = (REAL)((uint64_t)1 << (MANTISSA + 2));
     IVEC tiny = x < SMALLEST;
     VEC scaled = NAME(choose)(tiny, x * up, x);
