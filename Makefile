@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := $(shell find fastnn kernels -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.h')
 
-.PHONY: bench test lint wheel clean
+.PHONY: bench test lint sanitize wheel clean
 
 bench: .venv/.built
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -19,6 +19,16 @@ lint: .venv/.built
 	rm -rf build/typed && mkdir -p build/typed/fastnn
 	ln -s $(CURDIR)/fastnn/* build/typed/fastnn/ && ln -s $(CURDIR)/kernels build/typed/fastnn/kernels
 	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml fastnn
+
+# The compiled modules once more, in a copy, with the checks of AddressSanitizer and UBSan; an error ends the run.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+sanitize: .venv/.built
+	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r fastnn kernels tests setup.py pyproject.toml README.md LICENSE build/sanitized
+	find build/sanitized \( -name '*.so' -o -name '*.c' \) -delete
+	cd build/sanitized && CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
+	ln -s ../kernels build/sanitized/fastnn/kernels
+	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	    $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider tests/kernels -k cython $(ARGS)
 
 wheel: .venv/.built
 	$(BIN)/python -m build

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from fastnn.optim.adadelta import Adadelta
+from fastnn.optim.adagrad import Adagrad
 from fastnn.optim.adam import Adam
+from fastnn.optim.adamax import Adamax
 from fastnn.optim.adamw import AdamW
+from fastnn.optim.lion import Lion
+from fastnn.optim.nadam import NAdam
 from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.radam import RAdam
+from fastnn.optim.rmsprop import RMSprop
 from fastnn.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer", "RAdam", "RMSprop", "SGD"]

@@ -11,7 +11,7 @@ from fastnn.optim.optimizer import Optimizer, check_modes, check_rate
 from fastnn.tensor import Tensor
 
 
-def _check_betas(betas: Any, foreach: bool | None) -> None:
+def check_betas(betas: Any, foreach: bool | None) -> None:
     for index in (0, 1):
         if not 0.0 <= betas[index] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
@@ -57,7 +57,7 @@ class Adam(Optimizer):
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_rate("learning rate", lr)
         check_rate("epsilon value", eps)
-        _check_betas(betas, foreach and not capturable)
+        check_betas(betas, foreach and not capturable)
         check_rate("weight_decay value", weight_decay)
         defaults = {
             "lr": lr,

@@ -21,6 +21,7 @@ from . import (
     loss,
     norm,
     optim,
+    optim_rules,
     pairs,
     pointwise_loss,
     pooling,
@@ -44,6 +45,7 @@ for _family in (
     pointwise_loss,
     norm,
     embedding,
+    optim_rules,
 ):
     _family.add_rows()
 

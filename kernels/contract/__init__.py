@@ -56,6 +56,7 @@ from .norm import (
     rms_norm_forward,
 )
 from .optim import adam_step, sgd_step
+from .optim_rules import RULE_STATES, RULES, gradient_norm, rule_step, scale_gradients
 from .pooling import (
     adaptive_avg_pool_backward,
     adaptive_avg_pool_forward,
@@ -92,6 +93,8 @@ __all__ = [
     "LOSS_KINDS",
     "Labels",
     "Mask",
+    "RULES",
+    "RULE_STATES",
     "activation_backward",
     "activation_forward",
     "adam_step",
@@ -117,6 +120,7 @@ __all__ = [
     "embedding_backward",
     "embedding_forward",
     "exp_forward",
+    "gradient_norm",
     "group_norm_backward",
     "group_norm_forward",
     "gru_backward",
@@ -146,6 +150,8 @@ __all__ = [
     "rms_norm_forward",
     "rnn_backward",
     "rnn_forward",
+    "rule_step",
+    "scale_gradients",
     "sgd_step",
     "sigmoid_backward",
     "sigmoid_forward",

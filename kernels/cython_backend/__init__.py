@@ -51,3 +51,4 @@ ISA: str = choose_level(load("_runtime").cpu_level(), os.environ.get("FASTNN_ISA
 
 _variant = load(f"_{ISA}")
 globals().update({name: getattr(_variant, name) for name in contract.KERNELS if name not in MISSING})
+fma_peak = _variant.fma_peak  # for benchmarks/roofline.py

@@ -61,12 +61,15 @@ MISSING: tuple[str, ...] = (
     "batch_norm_inference",
     "embedding_backward",
     "embedding_forward",
+    "gradient_norm",
     "group_norm_backward",
     "group_norm_forward",
     "layer_norm_backward",
     "layer_norm_forward",
     "rms_norm_backward",
     "rms_norm_forward",
+    "rule_step",
+    "scale_gradients",
 )
 
 __all__ = [

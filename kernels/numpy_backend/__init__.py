@@ -40,6 +40,7 @@ from .norm import (
     rms_norm_forward,
 )
 from .optim import adam_step, sgd_step
+from .optim_rules import gradient_norm, rule_step, scale_gradients
 from .pointwise_loss import pointwise_loss
 from .pooling import (
     adaptive_avg_pool_backward,
@@ -91,6 +92,7 @@ __all__ = [
     "embedding_backward",
     "embedding_forward",
     "exp_forward",
+    "gradient_norm",
     "group_norm_backward",
     "group_norm_forward",
     "gru_backward",
@@ -120,6 +122,8 @@ __all__ = [
     "rms_norm_forward",
     "rnn_backward",
     "rnn_forward",
+    "rule_step",
+    "scale_gradients",
     "sgd_step",
     "sigmoid_backward",
     "sigmoid_forward",

@@ -79,11 +79,17 @@ def _replaced(given: tuple[Any, ...], change: Callable[[Any], Any]) -> Iterator[
         yield place, (*given[:place], changed, *given[place + 1 :])
 
 
+# Their arrays need not have one size.
+ANY_SIZES = ("gradient_norm", "scale_gradients")
+
+
 @pytest.mark.parametrize("change", [_longer, _shorter, _strided, _misaligned, _other_type, _swapped])
 @pytest.mark.parametrize("case", ROWS, ids=lambda case: case.id)
 def test_wrong_arrays_are_refused_before_anything_is_written(
     backend: ModuleType, case: Case, change: Callable[[Any], Any]
 ) -> None:
+    if case.kernel in ANY_SIZES and change in (_longer, _shorter):
+        pytest.skip("another size is no mistake")
     tried = 0
     for place, given in _replaced(arguments(case, "f4"), change):
         if all(array.itemsize == 1 for array in _arrays(given[place])) and change in (_misaligned, _swapped):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import warnings
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastnn import _core
+from fastnn.kernels import K
+from fastnn.ops.dims import Array
 from fastnn.tensor import Tensor
 
 
@@ -20,10 +23,29 @@ def _gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _scale(gradients: list[Tensor], factor: float) -> None:
+def _scale(gradients: list[Tensor], factor: float, limit: float) -> None:
+    """Each gradient times factor, then within [-limit, limit], in place."""
+    if factor != 1 or limit != math.inf:
+        arrays = [gradient._array for gradient in gradients]
+        try:
+            K.scale_gradients(arrays, factor, limit)
+        except ValueError:  # not dense, or of several dtypes; refused before anything was written
+            for array in arrays:
+                array[...] *= array.dtype.type(factor)
+                np.clip(array, -limit, limit, out=array)
     for gradient in gradients:
-        gradient._array[...] *= gradient._array.dtype.type(factor)
         _core.bump_version(gradient)
+
+
+def _norm(arrays: list[Array], order: float) -> float:
+    """The norm of all the arrays' elements together."""
+    if order in (1.0, 2.0, math.inf):
+        try:
+            return K.gradient_norm(arrays, order)
+        except ValueError:  # not dense, or of several dtypes
+            pass
+    norms = [np.linalg.norm(array.ravel().astype(np.float64), order) if array.size else 0.0 for array in arrays]
+    return float(np.linalg.norm(np.array(norms), order))
 
 
 def get_total_norm(
@@ -40,8 +62,7 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not arrays:
         return _core.wrap(np.zeros((), np.float32))
-    norms = [np.linalg.norm(array.ravel().astype(np.float64), norm_type) if array.size else 0.0 for array in arrays]
-    total = float(np.linalg.norm(np.array(norms), norm_type))
+    total = _norm(arrays, norm_type)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
@@ -67,20 +88,20 @@ def clip_grad_norm_(
     if is_generator and not parameters:
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    _scale(
-        gradients, min(1.0, float(max_norm) / (total.item() + 1e-6)) if np.isfinite(total.item()) else _nonfinite(total)
-    )
+    value = total.item()
+    # An infinite norm gives 0, a NaN one NaN, as in PyTorch.
+    factor = float(max_norm) / (value + 1e-6)
+    _scale(gradients, 1.0 if factor > 1.0 else factor, math.inf)
     return total
-
-
-def _nonfinite(total: Tensor) -> float:
-    """What an infinite or NaN norm scales by, as in PyTorch: 0 and NaN."""
-    return 0.0 if np.isinf(total.item()) else float("nan")
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]. ``foreach`` changes nothing."""
-    clip_value = float(clip_value)
-    for gradient in _gradients(_as_list(parameters)):
-        np.clip(gradient._array, -clip_value, clip_value, out=gradient._array)
-        _core.bump_version(gradient)
+    limit = float(clip_value)
+    gradients = _gradients(_as_list(parameters))
+    if limit < 0:  # NumPy's and PyTorch's order of the limits: the upper one wins
+        for gradient in gradients:
+            gradient._array[...] = np.where(np.isnan(gradient._array), gradient._array, limit)
+            _core.bump_version(gradient)
+    else:
+        _scale(gradients, 1.0, limit)
