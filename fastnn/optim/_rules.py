@@ -35,18 +35,19 @@ class RuleOptimizer(Optimizer):
 
     def _lists(self, states: dict[str, Any]) -> tuple[Any, Any, Any]:
         """The rule's first, second and third state."""
-        lists = [states[name] for name in self._state_names]
-        return tuple(lists + [None] * (3 - len(lists)))  # type: ignore[return-value]
+        first, second, third, *_ = [states[name] for name in self._state_names] + [None] * 2
+        return first, second, third
 
     def _kernel(self, group: dict[str, Any]) -> Kernel:
         options = self._options(group)
-        rest = float(group["lr"]), float(group["weight_decay"]), options, bool(group["maximize"])
+        lr, decay, maximize = float(group["lr"]), float(group["weight_decay"]), bool(group["maximize"])
 
         def call(params: Any, grads: Any, states: Any, steps: list[float], initialized: Any) -> None:
             factors = np.zeros((len(params), 3))
             for column, values in enumerate(self._factors(group, np.array(steps), states)):
                 factors[:, column] = values
-            K.rule_step(self._rule, params, grads, *self._lists(states), factors, *rest)
+            first, second, third = self._lists(states)
+            K.rule_step(self._rule, params, grads, first, second, third, factors, lr, decay, options, maximize)
 
         return call
 

@@ -22,7 +22,7 @@ OPTIONS = {
 }
 Shapes = Sequence[tuple[int, ...]]
 FEW: Shapes = [(3, 4), (7,), (0,), (1,), (2, 3, 5)]
-SIZES: list[tuple[str, Shapes, str]] = [("1x1M", [(1_000_000,)], "large"), ("100x1k", [(1000,)] * 100, "small")]
+SIZES: list[tuple[str, Shapes, str | None]] = [("1x1M", [(1_000_000,)], "large"), ("100x1k", [(1000,)] * 100, "small")]
 
 
 def _arrays(rng: Generator, dtype: DTypeLike, shapes: Shapes) -> list[Array]:
