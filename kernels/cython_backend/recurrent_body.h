@@ -29,6 +29,14 @@ static void NAME(pack_task)(void *context, ptrdiff_t index)
     }
 }
 
+/* Asks for the lines of count numbers before they are needed: the rows of a step lie too far apart for the processor to
+ * guess. Without it a tile's epilogue waited for memory: 34 against 27 ms at 100 steps of 32 x 256. */
+static inline void NAME(fetch)(const REAL *p, ptrdiff_t count)
+{
+    for (ptrdiff_t j = 0; j < count; j += 64 / (ptrdiff_t)sizeof(REAL)) __builtin_prefetch(p + j);
+    __builtin_prefetch(p + count - 1);
+}
+
 /* c = a @ panel + (c, bias), for one panel's columns and k in [first, first + depth). */
 static void NAME(panel_product)(const REAL *panel, ptrdiff_t depth, const REAL *a, ptrdiff_t lda, ptrdiff_t rows, REAL *c,
                                 ptrdiff_t ldc, ptrdiff_t columns, const REAL *bias, int flags)
@@ -36,6 +44,7 @@ static void NAME(panel_product)(const REAL *panel, ptrdiff_t depth, const REAL *
     const int vecs = columns > LANES ? TILE_VECS : 1;
     for (ptrdiff_t i = 0, height; i < rows; i += height) {
         height = gemm_height(rows - i);
+        for (ptrdiff_t r = i; r < i + height; r++) NAME(fetch)(c + r * ldc, columns);
         NAME(tile_fn) tile = NAME(tiles)[height - 1][vecs - 1];
         if (columns < vecs * LANES)
             NAME(edge_tile)(tile, height, columns, depth, a + i * lda, lda, 1, panel, TILE_VECS * LANES, c + i * ldc, ldc,
@@ -123,11 +132,15 @@ static void NAME(step_forward)(const recurrent_job *p, ptrdiff_t r0, ptrdiff_t n
             } while (k < width);
         }
         for (ptrdiff_t i = 0; i < n; i++) {
+            if (p->mode == CELL_LSTM) NAME(lstm_gates)(gates + i * ldg + u, h, taken);
+            else if (p->mode == CELL_GRU) NAME(gru_gates)(gates + i * ldg + u, h, taken);
+        }
+        for (ptrdiff_t i = 0; i < n; i++) {
             REAL *at = gates + i * ldg + u;
             if (p->mode == CELL_LSTM)
-                NAME(lstm_row)(at, h, cell + i * h + u, cell + i * h + u, aside + i * ldh + u, out + i * ldh + u, taken);
+                NAME(lstm_cell)(at, h, cell + i * h + u, cell + i * h + u, aside + i * ldh + u, out + i * ldh + u, taken);
             else if (p->mode == CELL_GRU)
-                NAME(gru_row)(at, h, aside + i * ldh + u, state + i * h + u, out + i * ldh + u, taken);
+                NAME(gru_cell)(at, h, aside + i * ldh + u, state + i * h + u, out + i * ldh + u, taken);
             else NAME(rnn_row)(at, p->mode == CELL_RELU, taken);
         }
     }
@@ -151,6 +164,12 @@ static void NAME(step_backward)(const recurrent_job *p, ptrdiff_t r0, ptrdiff_t 
     for (ptrdiff_t b = r0; b < r0 + n; b++) {
         const ptrdiff_t row = p->base + b * p->row_step, then = p->earlier + b * p->row_step;
         const REAL *gates = (const REAL *)p->gates + row * count * h + first;
+        if (b + 1 < r0 + n) {
+            for (ptrdiff_t g = 0; g < count; g++) NAME(fetch)(gates + p->row_step * count * h + g * h, taken);
+            if (p->aside) NAME(fetch)((const REAL *)p->aside + (row + p->row_step) * h + first, taken);
+            if (p->grad_out && first < width)
+                NAME(fetch)((const REAL *)p->grad_out + (row + p->row_step) * width + first, gemm_min(taken, width - first));
+        }
         const REAL *more = p->grad_out ? (const REAL *)p->grad_out + row * width + first : NULL;
         const REAL *states = p->mode == CELL_LSTM ? p->aside : p->out; /* of which the gates took those before */
         const REAL *previous = b < p->before ? states + then * h + first

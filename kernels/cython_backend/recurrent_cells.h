@@ -23,24 +23,31 @@ static inline void NAME(cell_store)(REAL *p, ptrdiff_t j, VEC v, ptrdiff_t left)
         if (at < count) body(at, count - at);                               \
     } while (0)
 
-/* cell and copy (NULL: none) get the new cell. */
-static inline void NAME(lstm_row)(REAL *gates, ptrdiff_t hidden, const REAL *previous, REAL *cell, REAL *copy, REAL *out,
-                                  ptrdiff_t count)
+/* Two passes, each over all rows at hand: the chain of operations of a cell behind those of its gates would be too long
+ * for the processor to find other work meanwhile. */
+static inline void NAME(lstm_gates)(REAL *gates, ptrdiff_t hidden, ptrdiff_t count)
 {
-#define BODY(j, left)                                                                                     \
-    do {                                                                                                  \
-        VEC i = NAME(vsigmoid)(NAME(cell_load)(gates, j, left));                                          \
-        VEC f = NAME(vsigmoid)(NAME(cell_load)(gates + hidden, j, left));                                 \
-        VEC g = NAME(vtanh)(NAME(cell_load)(gates + 2 * hidden, j, left));                                \
-        VEC o = NAME(vsigmoid)(NAME(cell_load)(gates + 3 * hidden, j, left));                             \
-        NAME(cell_store)(gates, j, i, left);                                                              \
-        NAME(cell_store)(gates + hidden, j, f, left);                                                     \
-        NAME(cell_store)(gates + 2 * hidden, j, g, left);                                                 \
-        NAME(cell_store)(gates + 3 * hidden, j, o, left);                                                 \
-        VEC c = previous ? f * NAME(cell_load)(previous, j, left) + i * g : i * g;                        \
-        NAME(cell_store)(cell, j, c, left);                                                               \
-        if (copy) NAME(cell_store)(copy, j, c, left);                                                     \
-        NAME(cell_store)(out, j, o * NAME(vtanh)(c), left);                                               \
+    for (int g = 0; g < 4; g++, gates += hidden) {
+#define SIGMOID(j, left) NAME(cell_store)(gates, j, NAME(vsigmoid)(NAME(cell_load)(gates, j, left)), left)
+#define TANH(j, left) NAME(cell_store)(gates, j, NAME(vtanh)(NAME(cell_load)(gates, j, left)), left)
+        if (g == 2) EACH_VECTOR(TANH);
+        else EACH_VECTOR(SIGMOID);
+#undef SIGMOID
+#undef TANH
+    }
+}
+
+/* cell and copy (NULL: none) get the new cell. */
+static inline void NAME(lstm_cell)(const REAL *gates, ptrdiff_t hidden, const REAL *previous, REAL *cell, REAL *copy,
+                                   REAL *out, ptrdiff_t count)
+{
+#define BODY(j, left)                                                                                                  \
+    do {                                                                                                               \
+        VEC c = NAME(cell_load)(gates, j, left) * NAME(cell_load)(gates + 2 * hidden, j, left);                        \
+        if (previous) c += NAME(cell_load)(gates + hidden, j, left) * NAME(cell_load)(previous, j, left);              \
+        NAME(cell_store)(cell, j, c, left);                                                                            \
+        if (copy) NAME(cell_store)(copy, j, c, left);                                                                  \
+        NAME(cell_store)(out, j, NAME(cell_load)(gates + 3 * hidden, j, left) * NAME(vtanh)(c), left);                 \
     } while (0)
     EACH_VECTOR(BODY);
 #undef BODY
@@ -70,16 +77,22 @@ static inline void NAME(lstm_row_backward)(const REAL *grad_hidden, const REAL *
 #undef BODY
 }
 
-static inline void NAME(gru_row)(REAL *gates, ptrdiff_t hidden, const REAL *inner, const REAL *previous, REAL *out,
-                                 ptrdiff_t count)
+static inline void NAME(gru_gates)(REAL *gates, ptrdiff_t hidden, ptrdiff_t count)
+{
+    for (int g = 0; g < 2; g++, gates += hidden) {
+#define SIGMOID(j, left) NAME(cell_store)(gates, j, NAME(vsigmoid)(NAME(cell_load)(gates, j, left)), left)
+        EACH_VECTOR(SIGMOID);
+#undef SIGMOID
+    }
+}
+
+static inline void NAME(gru_cell)(REAL *gates, ptrdiff_t hidden, const REAL *inner, const REAL *previous, REAL *out,
+                                  ptrdiff_t count)
 {
 #define BODY(j, left)                                                                                     \
     do {                                                                                                  \
-        VEC r = NAME(vsigmoid)(NAME(cell_load)(gates, j, left));                                          \
-        VEC z = NAME(vsigmoid)(NAME(cell_load)(gates + hidden, j, left));                                 \
+        VEC r = NAME(cell_load)(gates, j, left), z = NAME(cell_load)(gates + hidden, j, left);            \
         VEC n = NAME(vtanh)(NAME(cell_load)(gates + 2 * hidden, j, left) + r * NAME(cell_load)(inner, j, left)); \
-        NAME(cell_store)(gates, j, r, left);                                                              \
-        NAME(cell_store)(gates + hidden, j, z, left);                                                     \
         NAME(cell_store)(gates + 2 * hidden, j, n, left);                                                 \
         VEC h = ((REAL)1 - z) * n;                                                                        \
         if (previous) h += z * NAME(cell_load)(previous, j, left);                                        \
@@ -151,13 +164,16 @@ static void NAME(cell_task)(void *context, ptrdiff_t index)
     for (ptrdiff_t m = index * p->chunk; m < end; m++) {
         REAL *gates = ROW(p->gates, wide), *grad_gates = ROW(p->grad_gates, wide), *cell = ROW(p->cell, h);
         const REAL *inner = ROW(p->inner, h), *previous = ROW(p->previous, h), *grad_hidden = ROW(p->grad_hidden, h);
-        if (p->mode == CELL_LSTM && !p->backward)
-            NAME(lstm_row)(gates, h, previous, cell, NULL, ROW(p->hidden_out, h), h);
-        else if (p->mode == CELL_LSTM)
+        if (p->mode == CELL_LSTM && !p->backward) {
+            NAME(lstm_gates)(gates, h, h);
+            NAME(lstm_cell)(gates, h, previous, cell, NULL, ROW(p->hidden_out, h), h);
+        } else if (p->mode == CELL_LSTM)
             NAME(lstm_row_backward)(grad_hidden, NULL, ROW(p->grad_cell, h), gates, h, previous, cell, grad_gates,
                                     ROW(p->grad_previous, h), h);
-        else if (!p->backward) NAME(gru_row)(gates, h, inner, previous, ROW(p->hidden_out, h), h);
-        else
+        else if (!p->backward) {
+            NAME(gru_gates)(gates, h, h);
+            NAME(gru_cell)(gates, h, inner, previous, ROW(p->hidden_out, h), h);
+        } else
             NAME(gru_row_backward)(grad_hidden, NULL, gates, h, inner, previous, grad_gates, ROW(p->grad_inner, wide),
                                    ROW(p->grad_previous, h), h);
     }

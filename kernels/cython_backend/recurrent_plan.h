@@ -4,6 +4,9 @@
 #define STEP_PARALLEL 400000
 #define SEQUENCE_PARALLEL 400000
 
+/* Rows of a slice at most: with more, a step's rows are too many pages and too much of the first-level cache. */
+#define SLICE_ROWS (TILE_ROWS == 14 ? 42 : 36)
+
 /* Sets the job to step number `index` in the order in which steps are done, after step index - 1. */
 static void recurrent_step(recurrent_job *p, ptrdiff_t index)
 {
@@ -85,7 +88,7 @@ static void recurrent_all(void *context, ptrdiff_t index)
         else pack_b_f32(p->packed_hh, (const float *)p->weight_hh + last, p->width, 0, p->width - last, depth);
     }
     const double step = (double)p->batch * p->gate_count * p->hidden * p->width;
-    p->slices = p->dots ? 1 : gemm_min(threads, p->batch / TILE_ROWS);
+    p->slices = p->dots ? 1 : gemm_min(gemm_round(gemm_ceil(p->batch, SLICE_ROWS), threads), p->batch / TILE_ROWS);
     if (p->slices <= 1) {
         if (threads > 1 && step >= STEP_PARALLEL) {
             recurrent_shared(p);
