@@ -2,7 +2,8 @@
  * taps and channels, is read out of the image when a tile needs it (Chetlur et al. 2014, "implicit" products).
  *
  * conv_pack.h   panels of patches, panels of weights     conv_block.h  one task of the forward product
- * conv_grad.h   the product for the weight's gradient    conv_depth.h  one input channel a group, without products
+ * conv_grad.h   the product for the weight's gradient    conv_depth.h  few channels: rows of the image in place of panels
+ * conv_wino.h   3 x 3 taps with fewer multiplications
  * conv_plan.h   how the work is cut, and the calls to the workers
  *
  * Along each axis output o of `count` reads, at tap t of `taps`, input o * in_step + t * in_tap + in_base, which is
@@ -32,7 +33,7 @@ typedef struct {
     int flags, is_double;
     /* The rest is filled in by conv_plan. */
     ptrdiff_t taps, depth, pixels, plane, out_plane, kernel_taps, block_rows, block_pixels, grid_rows, grid_pixels;
-    int strided_out;
+    int strided_out, pointwise, kind;
     /* conv_weight alone: the gradient, how the summed pixels are cut, and the sums of each part but the first. */
     const void *grad;
     ptrdiff_t parts, part_chunks, chunk, total, block_depth, grid_depth;
@@ -112,6 +113,7 @@ static inline size_t conv_bytes(size_t bytes) { return (bytes + 63) & ~(size_t)6
 #undef STORE
 #undef SPLAT
 
+#include "conv_wino.h"
 #include "conv_plan.h"
 
 #endif

@@ -20,17 +20,18 @@ static void NAME(conv_scatter_tile)(NAME(tile_fn) tile, ptrdiff_t rows, ptrdiff_
 static inline ptrdiff_t NAME(conv_kc)(ptrdiff_t depth) { return gemm_round(gemm_ceil(depth, gemm_ceil(depth, GEMM_KC)), 4); }
 
 /* Rows [m0, m1), pixels [q0, q1). Loops from the outside: pixels in strips that fit L2, k, rows, panels of pixels,
- * tiles. Where all rows are one block a panel of pixels is used as soon as it is packed, and never again. */
+ * tiles. Where all rows are one block a panel of pixels is used as soon as it is packed, and never again; but the panels of
+ * a strip are packed together where patches are single pixels. */
 static int NAME(conv_block)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t image, ptrdiff_t group,
                             ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t q0, ptrdiff_t q1)
 {
     const ptrdiff_t width = TILE_VECS * LANES, rows = m1 - m0, kc = NAME(conv_kc)(p->depth), ldc = p->out_plane;
     const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, GEMM_MC)), TILE_ROWS);
-    const int one_block = rows <= mc;
-    const ptrdiff_t strip = one_block ? q1 - q0 : gemm_min(gemm_round(q1 - q0, width), 16 * width);
+    const int one_block = rows <= mc, at_once = one_block && !p->pointwise;
+    const ptrdiff_t strip = at_once ? q1 - q0 : gemm_min(gemm_round(q1 - q0, width), (one_block ? 8 : 16) * width);
     const ptrdiff_t stride = NAME(panel_stride)(kc), entries = NAME(conv_run_entries)(p);
     const size_t a_bytes = conv_bytes(mc / TILE_ROWS * stride * sizeof(REAL));
-    const size_t b_bytes = conv_bytes((one_block ? width : strip) * kc * sizeof(REAL) + CONV_SLACK);
+    const size_t b_bytes = conv_bytes((at_once ? width : strip) * kc * sizeof(REAL) + CONV_SLACK);
     const size_t run_bytes = conv_bytes(width * (sizeof(NAME(conv_run)) + entries * sizeof(ptrdiff_t)));
     char *memory = pool->scratch(a_bytes + b_bytes + run_bytes + p->taps * sizeof(ptrdiff_t));
     if (!memory) return -1;
@@ -57,11 +58,12 @@ static int NAME(conv_block)(const conv_problem *p, const fastnn_pool_api *pool, 
                     height = gemm_height(iend - i);
                     NAME(conv_pack_weight)(p, a_panel, w + i * p->w_row, taps, height, k, depth);
                 }
+                if (ic == m0 && p->pointwise) NAME(conv_pack_planes)(p, b_pack, kc, x + k * p->plane + jc, jend - jc, depth);
                 for (ptrdiff_t j = jc; j < jend; j += width) {
                     const ptrdiff_t taken = gemm_min(width, jend - j);
-                    REAL *panel = b_pack + (one_block ? 0 : (j - jc) * kc);
+                    REAL *panel = b_pack + (at_once ? 0 : (j - jc) * kc);
                     ptrdiff_t places[TILE_VECS * LANES], at[3];
-                    if (ic == m0) {
+                    if (ic == m0 && !p->pointwise) {
                         const int count = NAME(conv_runs)(p, j, taken, runs, tables, 0);
                         NAME(conv_pack)(p, panel, x, end, runs, count, taken, k, depth);
                     }

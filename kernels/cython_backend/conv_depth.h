@@ -1,9 +1,10 @@
-/* Convolutions of single planes with single planes (depthwise): no products of matrices, every tap is a multiply-add
- * of whole rows. Included once for each type.
+/* Convolutions with few output or few input channels a group (depthwise ones): nothing is packed, every tap is a
+ * multiply-add of whole rows. Included once for each type.
  *
  * A band is the part of an input plane that some rows of the output read, within its zeros, in scratch memory that fits
  * the first-level cache. A stride along the width is undone while it is filled (phase by phase), so that for
- * every tap neighbouring outputs read neighbouring numbers. */
+ * every tap neighbouring outputs read neighbouring numbers. What lies behind a line's span is read for outputs that nobody
+ * keeps. */
 #define DEPTH_WIDTH 512
 #define DEPTH_BYTES 24576
 
@@ -68,14 +69,14 @@ static void NAME(band_fill)(const conv_problem *p, const NAME(band) *b, const RE
             const ptrdiff_t row = h0 + r;
             const int valid = slice >= 0 && slice < a[0].extent && row >= 0 && row < a[1].extent && inside > 0;
             if (!valid) {
-                memset(to, 0, b->row_pitch * sizeof(REAL));
+                memset(to, 0, (step == 1 ? span : b->row_pitch) * sizeof(REAL));
                 continue;
             }
             const REAL *from = plane + (slice * a[1].extent + row) * a[2].extent + w0 + skip;
             if (step == 1) {
                 for (ptrdiff_t i = 0; i < skip; i++) to[i] = 0;
                 memcpy(to + skip, from, inside * sizeof(REAL));
-                for (ptrdiff_t i = skip + inside; i < b->pitch; i++) to[i] = 0;
+                for (ptrdiff_t i = skip + inside; i < span; i++) to[i] = 0;
                 continue;
             }
             memset(to, 0, b->row_pitch * sizeof(REAL));
@@ -113,42 +114,166 @@ static void NAME(depth_row)(const NAME(band) *b, const REAL *base, const REAL *w
     }
 }
 
-/* All rows (output channels) and channels of one image and group. */
-static int NAME(depth_task)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t image, ptrdiff_t group)
+/* The taps of one pair of channels, in order. */
+static inline void NAME(depth_taps)(const conv_problem *p, REAL *to, ptrdiff_t group, ptrdiff_t row, ptrdiff_t channel, const ptrdiff_t *places)
+{
+    const REAL *from = (const REAL *)p->w + group * p->w_group + row * p->w_row + channel * p->w_channel;
+    for (ptrdiff_t t = 0; t < p->taps; t++) to[t] = from[places[t]];
+}
+
+/* Rows [h0, h1) of the output, of all channels of one image and group. Where there are several input channels, the sums
+ * over them stand in `sums` meanwhile. */
+static int NAME(depth_task)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t image, ptrdiff_t group, ptrdiff_t h0,
+                            ptrdiff_t h1)
 {
     NAME(band) b;
+    const conv_axis *a = p->axis;
     const size_t band_bytes = NAME(band_plan)(p, &b), taps_bytes = conv_bytes(p->taps * sizeof(REAL));
-    char *memory = pool->scratch(band_bytes + taps_bytes + p->taps * sizeof(ptrdiff_t) + DEPTH_WIDTH * sizeof(REAL));
+    const ptrdiff_t block = b.height * b.width;
+    const size_t sum_bytes = conv_bytes(p->rows * block * sizeof(REAL));
+    char *memory = pool->scratch(band_bytes + taps_bytes + sum_bytes + p->taps * sizeof(ptrdiff_t));
     if (!memory) return -1;
     NAME(band_offsets)(p, &b, memory);
-    REAL *w = (REAL *)(memory + band_bytes), *line = w + taps_bytes / sizeof(REAL);
-    ptrdiff_t *places = (ptrdiff_t *)(line + DEPTH_WIDTH);
+    REAL *w = (REAL *)(memory + band_bytes), *sums = w + taps_bytes / sizeof(REAL);
+    ptrdiff_t *places = (ptrdiff_t *)(memory + band_bytes + taps_bytes + sum_bytes);
     conv_tap_places(p, places);
-    const conv_axis *a = p->axis;
+    const int directly = p->channels == 1 && a[2].out_step == 1, relu = (p->flags & GEMM_RELU) != 0;
+    const REAL *x = (const REAL *)p->x + (image * p->groups + group) * p->channels * p->plane;
+    REAL *out = (REAL *)p->out + (image * p->groups + group) * p->rows * p->out_plane;
     for (ptrdiff_t d = 0; d < a[0].count; d++)
-        for (ptrdiff_t h = 0; h < a[1].count; h += b.height)
+        for (ptrdiff_t h = h0; h < h1; h += b.height)
             for (ptrdiff_t left = 0; left < a[2].count; left += b.width) {
-                const ptrdiff_t height = gemm_min(b.height, a[1].count - h), width = gemm_min(b.width, a[2].count - left);
+                const ptrdiff_t height = gemm_min(b.height, h1 - h), width = gemm_min(b.width, a[2].count - left);
                 for (ptrdiff_t channel = 0; channel < p->channels; channel++) {
                     const int last = channel == p->channels - 1;
-                    NAME(band_fill)(p, &b, (const REAL *)p->x + ((image * p->groups + group) * p->channels + channel) * p->plane, d, h,
-                                    left, height, width);
+                    NAME(band_fill)(p, &b, x + channel * p->plane, d, h, left, height, width);
                     for (ptrdiff_t row = 0; row < p->rows; row++) {
-                        const REAL *from = (const REAL *)p->w + group * p->w_group + row * p->w_row + channel * p->w_channel;
-                        for (ptrdiff_t t = 0; t < p->taps; t++) w[t] = from[places[t]];
+                        NAME(depth_taps)(p, w, group, row, channel, places);
                         const REAL bias = last && p->bias ? ((const REAL *)p->bias)[group * p->rows + row] : 0;
-                        REAL *c = (REAL *)p->out + ((image * p->groups + group) * p->rows + row) * p->out_plane;
                         for (ptrdiff_t y = 0; y < height; y++) {
                             const ptrdiff_t at[3] = {d, h + y, left};
-                            REAL *to = c + conv_out_place(p, at);
-                            const REAL *base = b.memory + y * a[1].in_step * b.row_pitch;
-                            if (a[2].out_step == 1) {
-                                NAME(depth_row)(&b, base, w, p->taps, to, width, bias, channel > 0, last && p->flags & GEMM_RELU);
+                            REAL *to = directly ? out + row * p->out_plane + conv_out_place(p, at) : sums + row * block + y * width;
+                            NAME(depth_row)(&b, b.memory + y * a[1].in_step * b.row_pitch, w, p->taps, to, width, bias, channel > 0,
+                                            last && relu);
+                        }
+                    }
+                }
+                if (directly) continue;
+                for (ptrdiff_t row = 0; row < p->rows; row++)
+                    for (ptrdiff_t y = 0; y < height; y++) {
+                        const ptrdiff_t at[3] = {d, h + y, left};
+                        REAL *to = out + row * p->out_plane + conv_out_place(p, at);
+                        const REAL *from = sums + row * block + y * width;
+                        if (a[2].out_step == 1) memcpy(to, from, width * sizeof(REAL));
+                        else for (ptrdiff_t i = 0; i < width; i++) to[i * a[2].out_step] = from[i];
+                    }
+            }
+    return 0;
+}
+
+/* The other way round: few input channels, many rows. The bands of all channels are there at once, and a tile of several
+ * rows and two vectors of one line reads them in place of a packed panel: `offset` of each k (channel and tap). */
+static inline __attribute__((always_inline)) void NAME(band_tile)(
+    const int rows, const int vecs, ptrdiff_t depth, const REAL *a, const REAL *base, const ptrdiff_t *offset, REAL *c,
+    ptrdiff_t ldc, const REAL *bias, int relu)
+{
+    VEC acc[TILE_ROWS][TILE_VECS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) acc[i][v] = SPLAT(bias[i]);
+    for (ptrdiff_t k = 0; k < depth; k++, a += TILE_ROWS) {
+        const REAL *from = base + offset[k];
+        VEC line[TILE_VECS];
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) line[v] = LOAD(from + v * LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const VEC x = SPLAT(a[i]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vecs; v++) acc[i][v] += x * line[v];
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) STORE(c + i * ldc + v * LANES, relu ? NAME(relu)(acc[i][v]) : acc[i][v]);
+}
+
+typedef void (*NAME(band_tile_fn))(ptrdiff_t depth, const REAL *a, const REAL *base, const ptrdiff_t *offset, REAL *c, ptrdiff_t ldc,
+                                   const REAL *bias, int relu);
+#define BAND_TILE(R, V)                                                                                                        \
+    static void NAME(band_tile_##R##x##V)(ptrdiff_t depth, const REAL *a, const REAL *base, const ptrdiff_t *offset, REAL *c,   \
+                                          ptrdiff_t ldc, const REAL *bias, int relu)                                           \
+    {                                                                                                                          \
+        NAME(band_tile)(R, V, depth, a, base, offset, c, ldc, bias, relu);                                                     \
+    }
+#define BAND_TILES(R) BAND_TILE(R, 1) BAND_TILE(R, 2)
+BAND_TILES(1) BAND_TILES(2) BAND_TILES(3) BAND_TILES(4) BAND_TILES(5) BAND_TILES(6)
+#if TILE_ROWS == 14
+BAND_TILES(7) BAND_TILES(8) BAND_TILES(9) BAND_TILES(10) BAND_TILES(11) BAND_TILES(12) BAND_TILES(13) BAND_TILES(14)
+#endif
+#define BAND_PAIR(R) {NAME(band_tile_##R##x1), NAME(band_tile_##R##x2)}
+static const NAME(band_tile_fn) NAME(band_tiles)[TILE_ROWS][TILE_VECS] = {
+    BAND_PAIR(1), BAND_PAIR(2), BAND_PAIR(3), BAND_PAIR(4), BAND_PAIR(5), BAND_PAIR(6),
+#if TILE_ROWS == 14
+    BAND_PAIR(7), BAND_PAIR(8), BAND_PAIR(9), BAND_PAIR(10), BAND_PAIR(11), BAND_PAIR(12), BAND_PAIR(13), BAND_PAIR(14),
+#endif
+};
+#undef BAND_PAIR
+#undef BAND_TILES
+#undef BAND_TILE
+
+/* Rows [h0, h1) of the output, of all channels of one image and group, by such tiles. */
+static int NAME(bands_task)(const conv_problem *p, const fastnn_pool_api *pool, ptrdiff_t image, ptrdiff_t group, ptrdiff_t h0,
+                            ptrdiff_t h1)
+{
+    NAME(band) b;
+    const conv_axis *a = p->axis;
+    const size_t band_bytes = NAME(band_plan)(p, &b);
+    const ptrdiff_t band = (ptrdiff_t)(band_bytes / sizeof(REAL)), panels = gemm_ceil(p->rows, TILE_ROWS) + 1, full = TILE_VECS * LANES;
+    const size_t w_bytes = conv_bytes(panels * p->depth * TILE_ROWS * sizeof(REAL));
+    char *memory = pool->scratch(p->channels * band_bytes + w_bytes + (p->depth + p->taps) * sizeof(ptrdiff_t));
+    if (!memory) return -1;
+    REAL *w = (REAL *)(memory + p->channels * band_bytes);
+    ptrdiff_t *offset = (ptrdiff_t *)(memory + p->channels * band_bytes + w_bytes), *places = offset + p->depth;
+    conv_tap_places(p, places);
+    NAME(band_offsets)(p, &b, memory);
+    for (ptrdiff_t k = 0; k < p->depth; k++) offset[k] = k / p->taps * band + b.offset[k % p->taps];
+    REAL *panel = w;
+    for (ptrdiff_t i = 0, rows; i < p->rows; i += rows, panel += p->depth * TILE_ROWS) {
+        rows = gemm_height(p->rows - i);
+        NAME(conv_pack_weight)(p, panel, (const REAL *)p->w + group * p->w_group + i * p->w_row, places, rows, 0, p->depth);
+    }
+    const int relu = (p->flags & GEMM_RELU) != 0;
+    const REAL none[TILE_ROWS] = {0}, *x = (const REAL *)p->x + (image * p->groups + group) * p->channels * p->plane;
+    REAL *out = (REAL *)p->out + (image * p->groups + group) * p->rows * p->out_plane;
+    for (ptrdiff_t d = 0; d < a[0].count; d++)
+        for (ptrdiff_t h = h0; h < h1; h += b.height)
+            for (ptrdiff_t left = 0; left < a[2].count; left += b.width) {
+                const ptrdiff_t height = gemm_min(b.height, h1 - h), width = gemm_min(b.width, a[2].count - left);
+                for (ptrdiff_t channel = 0; channel < p->channels; channel++) {
+                    b.memory = (REAL *)memory + channel * band;
+                    NAME(band_fill)(p, &b, x + channel * p->plane, d, h, left, height, width);
+                }
+                for (ptrdiff_t y = 0; y < height; y++) {
+                    const ptrdiff_t at[3] = {d, h + y, left};
+                    REAL *line = out + conv_out_place(p, at);
+                    for (ptrdiff_t q = 0; q < width; q += full) {
+                        const ptrdiff_t taken = gemm_min(full, width - q);
+                        const int vecs = taken <= LANES ? 1 : TILE_VECS;
+                        const REAL *base = (REAL *)memory + y * a[1].in_step * b.row_pitch + q;
+                        panel = w;
+                        for (ptrdiff_t i = 0, rows; i < p->rows; i += rows, panel += p->depth * TILE_ROWS) {
+                            rows = gemm_height(p->rows - i);
+                            const REAL *bias = p->bias ? (const REAL *)p->bias + group * p->rows + i : none;
+                            REAL *to = line + i * p->out_plane + q, buffer[TILE_ROWS * TILE_VECS * LANES];
+                            if (taken == vecs * LANES) {
+                                NAME(band_tiles)[rows - 1][vecs - 1](p->depth, panel, base, offset, to, p->out_plane, bias, relu);
                                 continue;
                             }
-                            if (channel) for (ptrdiff_t i = 0; i < width; i++) line[i] = to[i * a[2].out_step];
-                            NAME(depth_row)(&b, base, w, p->taps, line, width, bias, channel > 0, last && p->flags & GEMM_RELU);
-                            for (ptrdiff_t i = 0; i < width; i++) to[i * a[2].out_step] = line[i];
+                            NAME(band_tiles)[rows - 1][vecs - 1](p->depth, panel, base, offset, buffer, full, bias, relu);
+                            for (ptrdiff_t k = 0; k < rows; k++) NAME(copy_row)(to + k * p->out_plane, buffer + k * full, taken);
                         }
                     }
                 }

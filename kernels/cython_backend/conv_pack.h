@@ -115,6 +115,23 @@ static void NAME(conv_pack)(const conv_problem *p, REAL *to, const REAL *x, cons
     else NAME(conv_rows)(p, to, width, p->axis[2].in_step, x, end, runs, count, k0, depth);
 }
 
+/* All panels of some pixels where patches are single pixels: plane after plane, as a panel alone would take a cache line of
+ * each, every one from another page. */
+static void NAME(conv_pack_planes)(const conv_problem *p, REAL *to, ptrdiff_t kc, const REAL *x, ptrdiff_t pixels, ptrdiff_t depth)
+{
+    const ptrdiff_t width = TILE_VECS * LANES;
+    for (ptrdiff_t k = 0; k < depth; k++, to += width, x += p->plane) {
+        REAL *panel = to;
+        ptrdiff_t q = 0;
+        for (; q + width <= pixels; q += width, panel += kc * width)
+            for (int v = 0; v < TILE_VECS; v++) STORE(panel + v * LANES, LOAD(x + q + v * LANES));
+        if (q < pixels) {
+            memset(panel, 0, width * sizeof(REAL));
+            memcpy(panel, x + q, (pixels - q) * sizeof(REAL));
+        }
+    }
+}
+
 /* A panel of weights, TILE_ROWS wide: to[k * TILE_ROWS + i] = the weight of row first + i at k0 + k. */
 static void NAME(conv_pack_weight)(const conv_problem *p, REAL *to, const REAL *w, const ptrdiff_t *places, ptrdiff_t height,
                                    ptrdiff_t k0, ptrdiff_t depth)

@@ -1,8 +1,10 @@
 /* How the work is cut, and the calls to the workers. */
 
-/* Depthwise code takes groups of one input (or output) channel and at most so many of the other. */
-#define CONV_DEPTHWISE 4
+/* Groups of at most so many output, or else input channels are computed row by row (conv_depth.h), where no band would
+ * have more numbers than this. */
+#define CONV_FEW 4
 #define CONV_BAND 65536
+enum { CONV_TILES, CONV_FEW_ROWS, CONV_FEW_CHANNELS };
 /* The largest size of the partial sums of a weight's gradient, in numbers, and the most parts. */
 #define CONV_PARTIAL 524288
 #define CONV_PARTS 16
@@ -23,14 +25,18 @@ static void conv_sizes(conv_problem *p)
     p->plane = a[0].extent * a[1].extent * a[2].extent;
     p->out_plane = a[0].out_extent * a[1].out_extent * a[2].out_extent;
     p->strided_out = p->pixels != p->out_plane;
+    p->pointwise = p->taps == 1 && p->pixels == p->plane && p->pixels == p->out_plane;
+    for (int i = 0; i < 3; i++) p->pointwise &= a[i].in_base == 0 && a[i].in_step == 1;
 }
 
-/* Whether depthwise code takes it: not where the taps are so far apart that a band would be large. */
-static inline int conv_depthwise(const conv_problem *p)
+static int conv_kind(const conv_problem *p)
 {
-    if (!p->depth || (p->channels > 1 && p->rows > 1) || p->channels > CONV_DEPTHWISE || p->rows > CONV_DEPTHWISE) return 0;
+    if (!p->depth || (p->rows > CONV_FEW && (p->channels > CONV_FEW || p->taps == 1 || p->strided_out))) return CONV_TILES;
     const double rows = (double)reach_f64(p->axis + 1, 1), span = (double)reach_f64(p->axis + 2, gemm_min(p->axis[2].count, DEPTH_WIDTH));
-    return rows * span * p->axis[0].taps < CONV_BAND;
+    if (rows * span * p->axis[0].taps > CONV_BAND) return CONV_TILES;
+    if (p->rows <= CONV_FEW) return CONV_FEW_ROWS;
+    /* Lines so short that tiles would be half empty: panels take their pixels from several. */
+    return p->axis[2].count >= 12 && p->depth <= GEMM_KC ? CONV_FEW_CHANNELS : CONV_TILES;
 }
 
 static double conv_work(const conv_problem *p)
@@ -44,6 +50,14 @@ static void conv_cut(conv_problem *p, int threads)
     const ptrdiff_t width = TILE_VECS * (p->is_double ? LANES_F64 : LANES_F32), panels = gemm_ceil(p->pixels, width);
     const ptrdiff_t planes = p->images * p->groups;
     p->grid_rows = p->grid_pixels = 1;
+    p->kind = conv_kind(p);
+    if (p->kind != CONV_TILES) { /* blocks of the output's rows */
+        const ptrdiff_t height = p->axis[1].count;
+        p->grid_pixels = threads == 1 || conv_work(p) < GEMM_PARALLEL ? 1 : gemm_min(gemm_ceil(4 * threads, planes), gemm_ceil(height, 8));
+        p->block_pixels = gemm_ceil(height, p->grid_pixels);
+        p->grid_pixels = gemm_ceil(height, p->block_pixels);
+        return;
+    }
     if (threads > 1 && conv_work(p) >= GEMM_PARALLEL && planes < 4 * threads) { /* so none of the extents is 0 */
         const ptrdiff_t wanted = gemm_ceil(4 * threads, planes);
         p->grid_pixels = gemm_min(wanted, gemm_ceil(panels, 8));
@@ -59,7 +73,7 @@ static ptrdiff_t conv_tasks(const conv_problem *p)
 {
     if (!p->images || !p->groups || !p->rows || !p->pixels) return 0;
     if (!p->depth) return p->images * p->groups * p->rows;
-    return conv_depthwise(p) ? p->images * p->groups : p->images * p->groups * p->grid_rows * p->grid_pixels;
+    return p->images * p->groups * p->grid_rows * p->grid_pixels;
 }
 
 static void conv_task(void *context, ptrdiff_t index)
@@ -71,16 +85,21 @@ static void conv_task(void *context, ptrdiff_t index)
     if (!p->depth) {
         if (p->is_double) conv_fill_f64(p, index);
         else conv_fill_f32(p, index);
-    } else if (conv_depthwise(p)) {
-        const ptrdiff_t image = index / p->groups, group = index % p->groups;
-        failed = p->is_double ? depth_task_f64(p, job->pool, image, group) : depth_task_f32(p, job->pool, image, group);
     } else {
         const ptrdiff_t row = index % p->grid_rows, block = index / p->grid_rows % p->grid_pixels,
                         plane = index / (p->grid_rows * p->grid_pixels), image = plane / p->groups, group = plane % p->groups;
         const ptrdiff_t m0 = row * p->block_rows, m1 = gemm_min(m0 + p->block_rows, p->rows);
         const ptrdiff_t q0 = block * p->block_pixels, q1 = gemm_min(q0 + p->block_pixels, p->pixels);
-        failed = p->is_double ? conv_block_f64(p, job->pool, image, group, m0, m1, q0, q1)
-                              : conv_block_f32(p, job->pool, image, group, m0, m1, q0, q1);
+        if (p->kind == CONV_FEW_ROWS) {
+            const ptrdiff_t last = gemm_min(q0 + p->block_pixels, p->axis[1].count);
+            failed = p->is_double ? depth_task_f64(p, job->pool, image, group, q0, last) : depth_task_f32(p, job->pool, image, group, q0, last);
+        } else if (p->kind == CONV_FEW_CHANNELS) {
+            const ptrdiff_t last = gemm_min(q0 + p->block_pixels, p->axis[1].count);
+            failed = p->is_double ? bands_task_f64(p, job->pool, image, group, q0, last) : bands_task_f32(p, job->pool, image, group, q0, last);
+        } else {
+            failed = p->is_double ? conv_block_f64(p, job->pool, image, group, m0, m1, q0, q1)
+                                  : conv_block_f32(p, job->pool, image, group, m0, m1, q0, q1);
+        }
     }
     if (failed) job->failed = 1;
 }
@@ -90,6 +109,10 @@ static int conv_run(const fastnn_pool_api *pool, conv_problem *problems, int cou
 {
     conv_job job = {problems, count, 0, pool};
     ptrdiff_t tasks = 0;
+    if (count == 1) {
+        conv_sizes(problems);
+        if (conv_winograd(problems)) return wino_run(pool, problems);
+    }
     for (int i = 0; i < count; i++) {
         conv_sizes(problems + i);
         if (problems[i].images && problems[i].rows && problems[i].pixels) conv_cut(problems + i, pool->threads());
@@ -99,12 +122,18 @@ static int conv_run(const fastnn_pool_api *pool, conv_problem *problems, int cou
     return job.failed ? -1 : 0;
 }
 
+/* Whether the weight's gradient is made of dot products of rows: few pairs of channels a group. */
+static int weight_by_rows(const conv_problem *p)
+{
+    return conv_kind(p) == CONV_FEW_ROWS && p->channels * p->rows <= CONV_FEW;
+}
+
 static void weight_task(void *context, ptrdiff_t index)
 {
     conv_job *job = context;
     const conv_problem *p = job->problems;
     int failed;
-    if (conv_depthwise(p)) {
+    if (weight_by_rows(p)) {
         failed = p->is_double ? depth_weight_f64(p, job->pool, index) : depth_weight_f32(p, job->pool, index);
     } else {
         const ptrdiff_t row = index % p->grid_rows, column = index / p->grid_rows % p->grid_depth,
@@ -138,7 +167,7 @@ static int conv_weight(const fastnn_pool_api *pool, conv_problem *p)
         return 0;
     }
     conv_job job = {p, 1, 0, pool};
-    if (conv_depthwise(p)) {
+    if (weight_by_rows(p)) {
         pool->run(weight_task, &job, p->groups * p->rows * p->channels);
         return job.failed ? -1 : 0;
     }
