@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-# Prints the peak of resident memory above what was there before each call, for a growing size; arrays are touched first.
+# Prints the peak of resident memory above what was there before each call, for growing sizes. Arrays are touched first.
 MEASURE = """
 import sys
 import numpy as np
