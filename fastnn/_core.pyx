@@ -547,7 +547,6 @@ def rebase(TensorBase target not None, str name, object backward, tuple inputs, 
     """Tells the tape that target was changed in place by an op on inputs; returns target."""
     cdef Node node
     cdef list entries
-    cdef tuple inputs_saved = NOTHING
     if not on_tape(inputs):
         target.counter.value += 1
         return target

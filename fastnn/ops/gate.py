@@ -18,14 +18,9 @@ if TYPE_CHECKING:
     Scalar = bool | int | float
     TensorLike = Tensor | Scalar
 
-__all__ = ["cast", "dense", "floating", "is_kernel_dtype", "operands", "tensor_argument"]
+__all__ = ["cast", "dense", "floating", "operands", "tensor_argument"]
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def is_kernel_dtype(dtype: np.dtype[Any]) -> bool:
-    """Whether the kernels compute in this dtype; the others are NumPy's."""
-    return dtype in KERNEL_DTYPES
 
 
 def tensor_argument(value: object, function: str, argument: str = "input") -> Tensor:
