@@ -31,6 +31,7 @@
 #include "pool_api.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -110,11 +111,12 @@ static inline int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Spins until `condition` holds or POOL_SPIN_NS have passed; the clock is read once in 32 looks. */
-#define SPIN_UNTIL(condition)                                                                                  \
+/* Spins until `condition` holds or POOL_SPIN_NS have passed; once in 32 looks the clock is read and `also` done. */
+#define SPIN_UNTIL(condition, also)                                                                            \
     for (int64_t look = 0, end = 0; !(condition); look++) {                                                    \
         spin_pause();                                                                                          \
         if (look % 32 == 31) {                                                                                 \
+            also;                                                                                              \
             int64_t now = now_ns();                                                                            \
             if (end == 0) end = now + POOL_SPIN_NS;                                                            \
             if (now > end) break;                                                                              \
@@ -152,7 +154,7 @@ static void *pool_worker(void *unused) {
     (void)unused;
     inside_task = 1;                 /* whatever a worker runs is a task: a kernel called from it stays on it */
     for (;;) {
-        SPIN_UNTIL(pool_called());
+        SPIN_UNTIL(pool_called(), sched_yield());
         if (!pool_called()) {
             pthread_mutex_lock(&pool_state.mutex);
             atomic_fetch_add(&pool_state.asleep, 1);
@@ -231,7 +233,7 @@ static void pool_run_parallel(fastnn_task task, void *context, ptrdiff_t count, 
     }
     ptrdiff_t index = pool_take();
     if (index >= 0) pool_work(index);
-    SPIN_UNTIL(atomic_load(&pool_state.unfinished) == 0);
+    SPIN_UNTIL(atomic_load(&pool_state.unfinished) == 0, (void)0);
     if (atomic_load(&pool_state.unfinished) != 0) {
         pthread_mutex_lock(&pool_state.mutex);
         atomic_store(&pool_state.caller_asleep, 1);
