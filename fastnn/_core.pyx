@@ -589,6 +589,37 @@ def bump_version(TensorBase tensor not None):
     tensor.counter.value += 1
 
 
+def bump_versions(list tensors not None):
+    """bump_version for each of many tensors."""
+    cdef TensorBase tensor
+    for tensor in tensors:
+        tensor.counter.value += 1
+
+
+def same_objects(list first not None, list second not None):
+    """Whether two lists hold the same objects in the same order."""
+    cdef Py_ssize_t i
+    if len(first) != len(second):
+        return False
+    for i in range(len(first)):
+        if first[i] is not second[i]:
+            return False
+    return True
+
+
+def gradient_arrays(list tensors not None, list arrays not None):
+    """The gradients' arrays; None where a tensor has no gradient, or its memory is no longer that of arrays."""
+    cdef Py_ssize_t i
+    cdef TensorBase tensor
+    cdef list found = []
+    for i in range(len(tensors)):
+        tensor = tensors[i]
+        if tensor.gradient is None or tensor.array is not arrays[i]:
+            return None
+        found.append((<TensorBase>tensor.gradient).array)
+    return found
+
+
 def needs_grad(*tensors):
     """Whether an op on these would be recorded now."""
     return on_tape(tensors)

@@ -7,7 +7,6 @@ parameters and states are kept in lists, and every step checks only that they st
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from fastnn.tensor import Tensor
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # One optimizer's kernel call on dense arrays: (params, grads, states by name, step counts, was there a state before).
-Kernel = Callable[[list[Array], list[Array], dict[str, list[Array]], list[float], list[bool]], None]
+Kernel = Callable[[list[Array], list[Array], dict[str, list[Array]], list[int], list[bool]], None]
 
 
 def _is_dense(array: Array) -> bool:
@@ -28,6 +27,14 @@ def _is_dense(array: Array) -> bool:
 
 def _dense(array: Array, dtype: np.dtype[Any]) -> Array:
     return np.require(array, dtype, ("C", "A"))
+
+
+def _next(steps: Array) -> list[int]:
+    """The counts of the step to come: nearly always all the same."""
+    first = steps[0]
+    if (steps == first).all():
+        return [int(first) + 1] * len(steps)
+    return [int(count) + 1 for count in steps]
 
 
 class Bucket:
@@ -51,15 +58,11 @@ class Bucket:
 
     def gradients(self) -> list[Array] | None:
         """The gradients' arrays; None where a parameter has lost its gradient, or its memory was replaced."""
-        try:
-            found = [param.grad._array for param in self.params]  # type: ignore[union-attr]
-        except AttributeError:
-            return None
-        return found if all(map(is_, [param._array for param in self.params], self.arrays)) else None
+        return _core.gradient_arrays(self.params, self.arrays)
 
     def update(self, grads: list[Array], kernel: Kernel) -> None:
         """One step of these parameters."""
-        steps: list[float] = [] if self.steps is None else (self.steps + 1).tolist()
+        steps = [] if self.steps is None else _next(self.steps)
         if self.direct:
             try:
                 kernel(self.arrays, grads, self.states, steps, self.initialized)
@@ -73,11 +76,9 @@ class Bucket:
             self.steps += 1
         elif self.states and not all(self.initialized):
             self.initialized = [True] * len(self.params)
-        bump = _core.bump_version
-        for param in self.params:
-            bump(param)
+        _core.bump_versions(self.params)
 
-    def _update_copies(self, grads: list[Array], kernel: Kernel, steps: list[float]) -> None:
+    def _update_copies(self, grads: list[Array], kernel: Kernel, steps: list[int]) -> None:
         own = self.arrays[0].dtype.newbyteorder("=")
         dtype = own if own in KERNEL_DTYPES else np.dtype(np.float32)
         params = [np.array(array, dtype, order="C") for array in self.arrays]
@@ -102,7 +103,7 @@ class Plan:
 
     def gradients(self, members: list[Tensor], key: Any) -> list[list[Array]] | None:
         """Each bucket's gradients; None where the plan no longer fits the group."""
-        if key != self.key or len(members) != len(self.members) or not all(map(is_, members, self.members)):
+        if key != self.key or not _core.same_objects(members, self.members):
             return None
         for param in self.idle:
             if param.grad is not None:

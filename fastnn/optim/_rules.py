@@ -42,9 +42,9 @@ class RuleOptimizer(Optimizer):
         options = self._options(group)
         lr, decay, maximize = float(group["lr"]), float(group["weight_decay"]), bool(group["maximize"])
 
-        def call(params: Any, grads: Any, states: Any, steps: list[float], initialized: Any) -> None:
+        def call(params: Any, grads: Any, states: Any, steps: list[int], initialized: Any) -> None:
             factors = np.zeros((len(params), 3))
-            for column, values in enumerate(self._factors(group, np.array(steps), states)):
+            for column, values in enumerate(self._factors(group, np.array(steps, np.float64), states)):
                 factors[:, column] = values
             first, second, third = self._lists(states)
             K.rule_step(self._rule, params, grads, first, second, third, factors, lr, decay, options, maximize)

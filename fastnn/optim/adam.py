@@ -105,11 +105,9 @@ class Adam(Optimizer):
             bool(group["maximize"]),
         )
 
-        def call(params: Any, grads: Any, states: Any, steps: list[float], initialized: Any) -> None:
+        def call(params: Any, grads: Any, states: Any, steps: list[int], initialized: Any) -> None:
             largest = states.get("max_exp_avg_sq")
-            K.adam_step(
-                params, grads, states["exp_avg"], states["exp_avg_sq"], largest, list(map(int, steps)), *options
-            )
+            K.adam_step(params, grads, states["exp_avg"], states["exp_avg_sq"], largest, steps, *options)
 
         return call
 
