@@ -222,6 +222,7 @@ from fastnn.ops.shape import (
     unsqueeze,
 )
 from fastnn.ops.softmax import log_softmax, softmax
+from fastnn.ops.strided import as_strided
 from fastnn.printing import get_printoptions, set_printoptions
 from fastnn.random import (
     Generator,
@@ -272,6 +273,7 @@ __all__ = [
     "argmin",
     "argsort",
     "argwhere",
+    "as_strided",
     "as_tensor",
     "asarray",
     "asin",

@@ -76,7 +76,8 @@ cdef class TensorBase:
     cdef Node node
     cdef int index                # which of the node's outputs
     cdef TensorBase base          # the tensor whose memory this is a view of
-    cdef long long node_version   # the version at which node was set: a view on the tape is stale after it
+    cdef bint apart               # a view made with recording off: it stays off the tape whatever its base does
+    cdef long long node_version   # of a view: the version for which node is right; see refresh
     cdef object hooks             # a leaf's; OrderedDict, which a handle can refer to weakly
     cdef object after_hooks         # a leaf's, run once its gradient is accumulated
     cdef object __weakref__
@@ -88,10 +89,12 @@ cdef class TensorBase:
 
     @property
     def requires_grad(self):
+        current(self)
         return self.wants_grad or self.node is not None
 
     @requires_grad.setter
     def requires_grad(self, bint value):
+        current(self)
         if self.node is not None:
             if not value:
                 raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -106,14 +109,17 @@ cdef class TensorBase:
 
     @property
     def is_leaf(self):
+        current(self)
         return self.node is None
 
     @property
     def grad_fn(self):
+        current(self)
         return self.node
 
     @property
     def output_nr(self):
+        current(self)
         return self.index
 
     @property
@@ -157,6 +163,7 @@ cdef class TensorBase:
 
     def retain_grad(self):
         """Keeps the gradient of this tensor in .grad although it is not a leaf."""
+        current(self)
         if not (self.wants_grad or self.node is not None):
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None and not self.keeps_grad:
@@ -165,6 +172,7 @@ cdef class TensorBase:
 
     def _hook_table(self):
         """The dict that holds this tensor's hooks: a leaf's own, or the node's for this output."""
+        current(self)
         if self.node is not None:
             return self.node.hook_table(self.index)
         if not self.wants_grad:
@@ -242,10 +250,8 @@ def dense(TensorBase tensor not None):
 
 
 def detach(TensorBase tensor not None):
-    """The same memory and version counter, off the tape."""
-    cdef TensorBase out = sharing(tensor_type, tensor)
-    out.base = tensor.base if tensor.base is not None else tensor
-    return out
+    """The same memory and version counter, off the tape: what is done to it in place is not recorded."""
+    return sharing(tensor_type, tensor)
 
 
 def make_subclass(type cls not None, TensorBase tensor not None, bint requires_grad=False):
@@ -375,6 +381,7 @@ class AccumulateGrad:
 
 cdef Saved save(TensorBase tensor):
     cdef Saved entry = Saved.__new__(Saved)
+    current(tensor)
     if tensor.is_inference_tensor:
         raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in "
                            "inference mode in computation tracked by autograd.")
@@ -400,19 +407,15 @@ cdef Saved save_output_of(TensorBase tensor, int index):
 
 
 cdef inline bint on_tape(tuple inputs) except -1:
-    """Whether an op on these inputs is recorded. Refuses a view whose base was changed after it was made."""
+    """Whether an op on these inputs is recorded."""
     cdef TensorBase tensor
     cdef bint found = False
     if not grad_mode:
         return False
     for item in inputs:
         tensor = <TensorBase>item
-        if tensor.node is not None:
-            if tensor.base is not None and tensor.node_version != tensor.counter.value:
-                raise RuntimeError("a view that is part of the graph was made before its memory was changed in place, "
-                                   "so that its gradient is no longer known; take the view again after the change")
-            found = True
-        elif tensor.wants_grad:
+        current(tensor)
+        if tensor.node is not None or tensor.wants_grad:
             found = True
     return found
 
@@ -469,10 +472,11 @@ cdef inline TensorBase attach(object array, Node node, int index, TensorBase vie
     if view_of is not None:
         out.counter = view_of.counter
         out.base = view_of.base if view_of.base is not None else view_of
+        out.node_version = out.counter.value
+        out.apart = view_of.apart or not grad_mode
     if node is not None and is_floating(out.array):
         out.node = node
         out.index = index
-        out.node_version = out.counter.value
     return out
 
 
@@ -532,14 +536,16 @@ def check_inplace(TensorBase tensor not None, *inputs):
     recording = on_tape((tensor,) + inputs)
     if tensor.node is None and tensor.wants_grad:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if recording and not is_floating(tensor.array):
+    if tensor.apart and (recording or tensor.base.wants_grad or tensor.base.node is not None):
+        raise RuntimeError("A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                           "This view was created inside a no_grad (or inference_mode) block, so that it is not part "
+                           "of the graph; take the view again, or modify it inside such a block")
+    if not recording:
+        return
+    if not is_floating(tensor.array):
         raise RuntimeError(f"result type of a recorded op can't be stored in place in a {tensor.array.dtype} tensor")
-    if tensor.base is not None:
-        if tensor.base.node is None and tensor.base.wants_grad:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-        if recording or tensor.base.node is not None:
-            raise NotImplementedError("changing a view in place where it or its base is part of the graph; index the "
-                                      "base in the assignment instead, as in base[i] = value")
+    if tensor.base is not None and tensor.base.node is None and tensor.base.wants_grad:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
 def rebase(TensorBase target not None, str name, object backward, tuple inputs, tuple saved=(), object extra=None,
@@ -553,12 +559,7 @@ def rebase(TensorBase target not None, str name, object backward, tuple inputs, 
     node = make_node(name, backward, inputs, extra, 1)
     if saved:  # with the versions of before the change: a saved input that is target itself would be caught
         node.saved_entries = tuple([save(<TensorBase>item) for item in saved])
-    target.counter.value += 1
-    target.node = node
-    target.index = 0
-    target.node_version = target.counter.value
-    target.wants_grad = False
-    target.keeps_grad = False
+    take_place(target, node, 0)
     if save_output:
         node.saved_entries = node.saved_entries + (save_output_of(target, 0),)
     return target
@@ -566,6 +567,7 @@ def rebase(TensorBase target not None, str name, object backward, tuple inputs, 
 
 def snapshot(TensorBase tensor not None):
     """A copy of tensor's values at the same place on the tape: what an in-place op may save of its target."""
+    current(tensor)
     cdef TensorBase out = fresh(tensor_type, cnp.PyArray_NewCopy(tensor.array, cnp.NPY_KEEPORDER))
     out.node = tensor.node
     out.index = tensor.index
@@ -574,14 +576,68 @@ def snapshot(TensorBase tensor not None):
 
 def adopt(TensorBase target not None, TensorBase result not None):
     """Makes result's place on the tape target's, whose memory now holds result's values; returns target."""
-    target.counter.value += 1
     if result.node is not None:
-        target.node = result.node
-        target.index = result.index
-        target.node_version = target.counter.value
-        target.wants_grad = False
-        target.keeps_grad = False
+        take_place(target, result.node, result.index)
+    else:
+        target.counter.value += 1
     return target
+
+
+# ------------------------------------------------------------------------------------------------ views in place
+
+# A view and its base share memory, so that a change of one is a change of the other. The base of a view that was
+# changed becomes the output of a node CopySlices: its old values where the view does not reach, the view's new ones
+# where it does. A view whose base (or sister) was changed gets a node anew when it is next looked at: the part of the
+# base that its strides name.
+
+cdef object view_layout = None      # (base's array, view's array) -> how the view lies in its base
+cdef object copy_slices_backward = None
+cdef object as_strided_backward = None
+
+
+def set_view_functions(layout, copy_slices, as_strided):
+    """What fastnn.ops.strided knows of views: their layout in a base, and the gradients of the two nodes."""
+    global view_layout, copy_slices_backward, as_strided_backward
+    view_layout, copy_slices_backward, as_strided_backward = layout, copy_slices, as_strided
+
+
+cdef inline int current(TensorBase tensor) except -1:
+    """A view's place on the tape is looked up again where its memory was changed since."""
+    if tensor.base is not None and tensor.node_version != tensor.counter.value:
+        refresh(tensor)
+    return 0
+
+
+cdef int refresh(TensorBase view) except -1:
+    cdef TensorBase base = view.base
+    if not view.apart and base.node is not None and is_floating(view.array):
+        view.node = make_node("AsStridedBackward0", as_strided_backward, (base,), view_layout(base.array, view.array), 1)
+        view.index = 0
+        view.wants_grad = False
+        view.keeps_grad = False
+    view.node_version = view.counter.value
+    return 0
+
+
+cdef int take_place(TensorBase target, Node node, int index) except -1:
+    """target's memory was changed: output index of node is what it holds now."""
+    cdef TensorBase base = target.base
+    cdef TensorBase place
+    target.counter.value += 1
+    if base is not None:
+        place = instance(tensor_type)     # stands for the output of node among the inputs of CopySlices
+        place.node = node
+        place.index = index
+        base.node = make_node("CopySlices", copy_slices_backward, (base, place), view_layout(base.array, target.array), 1)
+        base.index = 0
+        base.wants_grad = False
+        base.keeps_grad = False
+    target.node = node
+    target.index = index
+    target.node_version = target.counter.value
+    target.wants_grad = False
+    target.keeps_grad = False
+    return 0
 
 
 def bump_version(TensorBase tensor not None):

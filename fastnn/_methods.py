@@ -30,6 +30,7 @@ from fastnn.ops import scan as _scan
 from fastnn.ops import select as _select
 from fastnn.ops import shape as _shape
 from fastnn.ops import softmax as _softmax
+from fastnn.ops import strided as _strided
 
 if TYPE_CHECKING:
     from fastnn.ops.gate import TensorLike
@@ -275,6 +276,10 @@ class Methods(_core.TensorBase):
     # ops/softmax.py
     log_softmax = _softmax.log_softmax
     softmax = _softmax.softmax
+
+    # ops/strided.py
+    as_strided = _strided.as_strided
+    storage_offset = _strided.offset_in_storage
 
     # creation.py and fill.py
     new_zeros = creation.new_zeros

@@ -93,6 +93,8 @@ def small_arithmetic(int op, str name, object backward, object input, object oth
     if pair is None:
         return None
     a, b = <TensorBase>pair[0], <TensorBase>pair[1]
+    current(a)
+    current(b)
     typenum = cnp.PyArray_TYPE(a.array)
     if not is_kernel_type(typenum):
         return None

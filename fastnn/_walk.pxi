@@ -101,10 +101,13 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
     cdef int i, index
     cdef bint previous = grad_mode
 
+    for item in roots:
+        current(<TensorBase>item)
     if inputs is not None:
         wanted = set()
         for item in inputs:
             leaf = <TensorBase>item
+            current(leaf)
             wanted.add(leaf if leaf.node is None else (leaf.node, leaf.index))
         useful = reachable([(<TensorBase>item).node for item in roots if (<TensorBase>item).node is not None], wanted)
     for i in range(len(roots)):

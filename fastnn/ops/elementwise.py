@@ -38,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _function(
+def unary(
     name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str
 ) -> Unary:
     """The public function of one row of the table. saves: "input", "output" or "" - what the derivative reads."""
@@ -173,7 +173,7 @@ _ROWS: list[tuple[str, Values, Derivative, str, bool, str]] = [
     ("trunc", np.trunc, _zero, "", True, "The integer part, towards 0."),
     ("frac", _frac, lambda g, x, y: g, "", True, "The fractional part, input - trunc(input)."),
 ]
-_BY_NAME = {row[0]: _function(*row) for row in _ROWS}
+_BY_NAME = {row[0]: unary(*row) for row in _ROWS}
 
 # One assignment a name, so that editors and type checkers see them.
 neg: Unary = _BY_NAME["neg"]
