@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
@@ -15,11 +14,19 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import enable_grad, no_grad
 from fastnn.optim._plan import Bucket, Kernel, Plan
+from fastnn.optim._step_hooks import (
+    Hook,
+    added,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+    with_hooks,
+)
 from fastnn.tensor import Tensor
 from fastnn.utils.hooks import RemovableHandle
 
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
+
 StateDict = dict[str, Any]
-Hook = Callable[..., Any]
 _HOOKS = (
     "_optimizer_step_pre_hooks",
     "_optimizer_step_post_hooks",
@@ -47,25 +54,12 @@ def check_modes(group: dict[str, Any]) -> None:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
 
-def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(step)
-    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if not (self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks):
-            return step(self, *args, **kwargs)
-        for hook in list(self._optimizer_step_pre_hooks.values()):
-            changed = hook(self, args, kwargs)
-            if changed is not None:
-                if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(
-                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
-                    )
-                args, kwargs = changed
-        result = step(self, *args, **kwargs)
-        for hook in list(self._optimizer_step_post_hooks.values()):
-            hook(self, args, kwargs)
-        return result
-
-    return run
+def loss_of(closure: Callable[[], Any] | None) -> Any:
+    """What the closure returns, called with recording on."""
+    if closure is None:
+        return None
+    with enable_grad():
+        return closure()
 
 
 class Optimizer:
@@ -87,7 +81,7 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
-            cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
+            cls.step = with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -204,10 +198,7 @@ class Optimizer:
 
     def _update(self, closure: Callable[[], Any] | None) -> Any:
         """What every ``step`` does: the closure, then a kernel call for each group and dtype."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         for index, group in enumerate(self.param_groups):
             kernel = self._kernel(group)
             for bucket, grads in self._gathered(index, group):
@@ -329,8 +320,7 @@ class Optimizer:
 
     def _add_hook(self, table: str, hook: Hook, prepend: bool = False) -> RemovableHandle:
         hooks: OrderedDict[int, Hook] = self.__dict__[table]
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
+        handle = added(hooks, hook)
         if prepend:
             hooks.move_to_end(handle.id, last=False)
         return handle
