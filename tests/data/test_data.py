@@ -160,6 +160,55 @@ def test_datasets() -> None:
         data.Dataset()[0]
 
 
+def test_datasets_side_by_side_and_one_after_another() -> None:
+    both = data.StackDataset(Squares(), range(10, 20))  # type: ignore[arg-type]
+    assert len(both) == 10 and both[3] == (9, 13) and both.__getitems__([0, 9]) == [(0, 10), (81, 19)]
+    named = data.StackDataset(a=Squares(), b=data.Subset(Squares(), list(range(9, -1, -1))))
+    assert named[2] == {"a": 4, "b": 49} and named.__getitems__([2]) == [{"a": 4, "b": 49}]
+    batch = next(iter(data.DataLoader(named, 2)))
+    assert batch["a"].tolist() == [0, 1] and batch["b"].tolist() == [81, 64]
+    for bad in (data.StackDataset, lambda: data.StackDataset(Squares(), a=Squares())):
+        with pytest.raises(ValueError, match=r"At least one dataset|both types are given"):
+            bad()
+    with pytest.raises(ValueError, match=r"Size mismatch between datasets: lengths \[10, 2\]"):
+        data.StackDataset(Squares(), data.Subset(Squares(), [1, 2]))
+    chained = Count() + Count()
+    assert isinstance(chained, data.ChainDataset) and len(chained) == 10
+    assert list(chained) == [0, 1, 2, 3, 4] * 2
+    with pytest.raises(AssertionError, match="only supports IterableDataset"):
+        list(data.ChainDataset([Squares()]))
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_sampler_shares_out(drop_last: bool) -> None:
+    def share(rank: int, epoch: int, replicas: int = 3) -> list[int]:
+        sampler = data.DistributedSampler(Squares(), replicas, rank, seed=4, drop_last=drop_last)
+        sampler.set_epoch(epoch)
+        assert len(sampler) == len(list(sampler))
+        return list(sampler)
+
+    shares = [share(rank, 1) for rank in range(3)]
+    assert {len(one) for one in shares} == {3 if drop_last else 4}
+    drawn = Counter(i for one in shares for i in one)
+    assert len(drawn) == (9 if drop_last else 10) and share(0, 1) == shares[0] != share(0, 2)
+    with pytest.raises(ValueError, match=r"Invalid rank 3, rank should be in the interval \[0, 2\]"):
+        share(3, 0)
+    with pytest.raises(RuntimeError, match="num_replicas=None"):
+        data.DistributedSampler(Squares())
+
+
+@pytest.mark.peer
+def test_distributed_sampler_as_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    for length in (1, 2, 7, 12):
+        for replicas in (1, 2, 5):
+            for drop_last in (False, True):
+                for rank in range(replicas):
+                    args = (range(length), replicas, rank, False, 0, drop_last)
+                    ours, theirs = data.DistributedSampler(*args), torch.utils.data.DistributedSampler(*args)
+                    assert list(ours) == list(theirs) and len(ours) == len(theirs)
+
+
 def test_random_split() -> None:
     generator = fastnn.Generator().manual_seed(1)
     a, b, c = data.random_split(Squares(), [0.5, 0.25, 0.25], generator)
@@ -177,7 +226,6 @@ def test_random_split() -> None:
     ("options", "error", "words"),
     [
         ({"num_workers": -1}, ValueError, "num_workers option should be non-negative"),
-        ({"num_workers": 2}, NotImplementedError, "num_workers=2"),
         ({"timeout": -1}, ValueError, "timeout option should be non-negative"),
         ({"prefetch_factor": 2}, ValueError, "prefetch_factor option could only"),
         ({"persistent_workers": True}, ValueError, "persistent_workers option needs"),

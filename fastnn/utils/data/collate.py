@@ -57,6 +57,20 @@ def default_convert(data: Any) -> Any:
     return data
 
 
+def _stacked(arrays: Sequence[Any]) -> Any:
+    """Arrays of one shape and one native dtype in a tensor: `stack` without the tape. None where they differ."""
+    from fastnn._core import wrap
+
+    first = arrays[0]
+    shape, dtype = first.shape, first.dtype
+    if not dtype.isnative or any(array.shape != shape or array.dtype != dtype for array in arrays):
+        return None
+    out = np.empty((len(arrays), *shape), dtype)
+    for place, array in enumerate(arrays):
+        out[place] = array
+    return wrap(out)
+
+
 def default_collate(batch: Any) -> Any:
     """The samples of ``batch`` stacked along a new first dimension.
 
@@ -71,11 +85,14 @@ def default_collate(batch: Any) -> Any:
 
     first = batch[0]
     if isinstance(first, Tensor):
-        return stack(list(batch), 0)
+        plain = None if any(tensor.requires_grad for tensor in batch) else _stacked([item._array for item in batch])
+        return stack(list(batch), 0) if plain is None else plain
     if isinstance(first, np.ndarray):
         if first.dtype.kind in "SUO":
             raise TypeError(_ERROR.format(first.dtype))
-        return stack([as_tensor(array) for array in batch], 0)
+        as_tensor(first[:0] if first.ndim else first)  # refuses a dtype that there is no tensor of
+        plain = _stacked(batch)
+        return stack([as_tensor(array) for array in batch], 0) if plain is None else plain
     if isinstance(first, (np.bool_, np.number)):
         return as_tensor(np.array(batch))
     if isinstance(first, float):

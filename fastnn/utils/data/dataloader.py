@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-
 from fastnn.utils.data.collate import default_collate, default_convert
-from fastnn.utils.data.dataset import Dataset, IterableDataset, Subset, TensorDataset
+from fastnn.utils.data.dataset import Dataset, IterableDataset
 from fastnn.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 if TYPE_CHECKING:
     from fastnn.random import Generator
+    from fastnn.utils.data._iterators import InWorkers, LoaderIterator
 
 T_co = TypeVar("T_co", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -45,17 +42,50 @@ def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
-    if num_workers > 0:
-        raise NotImplementedError(f"num_workers={num_workers} (loading in other processes): use num_workers=0")
+
+
+def _checked_context(context: Any, num_workers: int) -> Any:
+    if context is None:
+        return None
+    if num_workers == 0:
+        raise ValueError(
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+            f"but got num_workers={num_workers}"
+        )
+    import multiprocessing
+    from multiprocessing.context import BaseContext
+
+    if isinstance(context, str):
+        methods = multiprocessing.get_all_start_methods()
+        if context not in methods:
+            raise ValueError(
+                "multiprocessing_context option should specify a valid start method in "
+                f"{methods!r}, but got multiprocessing_context={context!r}"
+            )
+        return multiprocessing.get_context(context)
+    if not isinstance(context, BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the start "
+            f"method, but got multiprocessing_context={context}"
+        )
+    return context
 
 
 class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches; each ``iter`` is a new epoch.
 
     ``batch_size=None`` gives single samples; ``sampler`` or ``shuffle`` says in which order, ``batch_sampler`` which
-    samples make up a batch; ``collate_fn`` makes a batch of a list of samples. ``pin_memory``, ``pin_memory_device``,
-    ``worker_init_fn`` and ``in_order`` are about other processes and devices, and change nothing. ValueError for
-    options that exclude each other; NotImplementedError for ``num_workers`` > 0.
+    samples make up a batch; ``collate_fn`` makes a batch of a list of samples.
+
+    With ``num_workers`` > 0 as many processes load, started anew by each ``iter`` unless ``persistent_workers``, in the
+    way that ``multiprocessing_context`` says. Each is asked for ``prefetch_factor`` batches ahead (2 where None); they
+    come in the sampler's order, or with ``in_order=False`` as they are ready. A worker seeds Python's, NumPy's and
+    fastnn's generators from its number and a seed drawn from ``generator``, runs on one thread, and calls
+    ``worker_init_fn`` with its number. What is raised there is raised here, with the worker's traceback; RuntimeError
+    where a worker dies, or takes longer than ``timeout`` seconds (0: no limit) for a batch.
+
+    ``pin_memory`` and ``pin_memory_device`` are about other devices, and change nothing. ValueError for options that
+    exclude each other.
     """
 
     def __init__(
@@ -80,13 +110,9 @@ class DataLoader(Generic[T_co]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        if multiprocessing_context is not None:
-            raise ValueError(
-                "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
-                f"but got num_workers={num_workers}"
-            )
-        self._iterable = isinstance(dataset, IterableDataset)
-        if self._iterable:
+        multiprocessing_context = _checked_context(multiprocessing_context, num_workers)
+        self._is_stream = isinstance(dataset, IterableDataset)
+        if self._is_stream:
             given = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
             for name, value in given.items():
                 if value is not None:
@@ -104,7 +130,7 @@ class DataLoader(Generic[T_co]):
         elif batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if sampler is None:
-            if self._iterable:
+            if self._is_stream:
                 sampler = _Forever()
             elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)  # type: ignore[arg-type]
@@ -119,7 +145,7 @@ class DataLoader(Generic[T_co]):
         self.batch_sampler = batch_sampler
         self.generator = generator
         self.num_workers = num_workers
-        self.prefetch_factor = prefetch_factor
+        self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
         self.pin_memory = pin_memory
         self.pin_memory_device = pin_memory_device
@@ -130,6 +156,8 @@ class DataLoader(Generic[T_co]):
         if collate_fn is None:
             collate_fn = default_convert if batch_sampler is None else default_collate
         self.collate_fn = collate_fn
+        self._iterator: InWorkers | None = None
+        self._announced: int | None = None  # the length that len() gave for a stream, which it may turn out to exceed
         self._initialized = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -137,68 +165,31 @@ class DataLoader(Generic[T_co]):
             raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(name, value)
 
-    def __iter__(self) -> Iterator[Any]:
-        if self.timeout != 0:
-            raise AssertionError(f"timeout={self.timeout}: loading without worker processes requires timeout == 0")
-        if self.pin_memory:
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, "
-                "then device pinned memory won't be used.",
-                stacklevel=2,
-            )
-        return self._over_iterable() if self._iterable else self._over_indices()
+    @property
+    def _index_sampler(self) -> Iterable[Any]:
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
 
-    def _over_indices(self) -> Iterator[Any]:
-        dataset, collate = self.dataset, self.collate_fn
-        if self.batch_sampler is None:
-            for index in self.sampler:
-                yield collate(dataset[index])
-            return
-        gather = _gather_of(dataset) if collate is default_collate else None
-        at_once = getattr(dataset, "__getitems__", None)
-        for indices in self.batch_sampler:
-            if gather is not None:
-                yield gather(indices)
-            elif callable(at_once):
-                yield collate(at_once(indices))
-            else:
-                yield collate([dataset[index] for index in indices])
+    def __iter__(self) -> LoaderIterator:
+        # Here, because `import fastnn` would be slower by a fifth if it imported multiprocessing.
+        from fastnn.utils.data._iterators import InThisProcess, InWorkers
 
-    def _over_iterable(self) -> Iterator[Any]:
-        samples: Iterator[Any] = iter(self.dataset)
-        if self.batch_size is None:
-            for sample in samples:
-                yield self.collate_fn(sample)
-            return
-        while batch := list(islice(samples, self.batch_size)):
-            if self.drop_last and len(batch) < self.batch_size:
-                return
-            yield self.collate_fn(batch)
+        if self.num_workers == 0:
+            return InThisProcess(self)
+        if not self.persistent_workers:
+            return InWorkers(self)
+        if self._iterator is not None and self._iterator.is_running:
+            self._iterator.resume()
+        else:
+            self._iterator = InWorkers(self)
+        return self._iterator
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_iterator": None}
 
     def __len__(self) -> int:
-        if not self._iterable:
-            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
-        size = len(self.dataset)  # type: ignore[arg-type]
+        if not self._is_stream:
+            return len(self._index_sampler)  # type: ignore[arg-type]
+        size = self._announced = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return size
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
-
-
-def _gather_of(dataset: Any) -> Callable[[Any], list[Any]] | None:
-    """For tensors off the tape: how a batch is taken out of them in one go each, with the values of the long way."""
-    from fastnn import _core
-
-    indices = None
-    if type(dataset) is Subset:
-        indices, dataset = np.asarray(dataset.indices, np.int64), dataset.dataset
-    if type(dataset) is not TensorDataset or any(tensor.requires_grad for tensor in dataset.tensors):
-        return None
-    arrays = [tensor._array for tensor in dataset.tensors]
-
-    def gather(batch: Any) -> list[Any]:
-        places = np.asarray(batch, np.int64)
-        if indices is not None:
-            places = indices[places]
-        return [_core.wrap(array.take(places, 0)) for array in arrays]
-
-    return gather

@@ -36,7 +36,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
         raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
 
     def __add__(self, other: Dataset[Any]) -> Dataset[Any]:
-        raise NotImplementedError("IterableDataset + IterableDataset (ChainDataset): iterate over both instead")
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple["Tensor", ...]]):
@@ -55,6 +55,72 @@ class TensorDataset(Dataset[tuple["Tensor", ...]]):
     def __len__(self) -> int:
         length: int = self.tensors[0].size(0)
         return length
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets of one length side by side: sample i is the tuple of their i-th samples, or a dict where named.
+
+    ValueError where there is none, where some are named and some not, or where the lengths differ.
+    """
+
+    datasets: tuple[Dataset[Any], ...] | dict[str, Dataset[Any]]
+
+    def __init__(self, *args: Dataset[Any], **kwargs: Dataset[Any]) -> None:
+        if args and kwargs:
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or ``dict``- (via ``kwargs``) like input/output, but both "
+                "types are given."
+            )
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
+        lengths = [len(dataset) for dataset in args or kwargs.values()]  # type: ignore[arg-type]
+        if any(length != lengths[0] for length in lengths):
+            raise ValueError(f"Size mismatch between datasets: lengths {lengths}")
+        self._length = lengths[0]
+        self.datasets = args or kwargs
+
+    def _combined(self, values: Iterable[Any]) -> Any:
+        return dict(zip(self.datasets, values, strict=True)) if isinstance(self.datasets, dict) else tuple(values)
+
+    def _all(self) -> list[Dataset[Any]]:
+        return list(self.datasets.values() if isinstance(self.datasets, dict) else self.datasets)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._combined([dataset[index] for dataset in self._all()])
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """The samples at these indices, taken at once from datasets that can do so."""
+        columns = []
+        for dataset in self._all():
+            at_once = getattr(dataset, "__getitems__", None)
+            column = at_once(indices) if callable(at_once) else [dataset[index] for index in indices]
+            if len(column) != len(indices):
+                raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}")
+            columns.append(column)
+        return [self._combined(values) for values in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class ChainDataset(IterableDataset[Any]):
+    """IterableDatasets one after another. AssertionError, once it gets there, for one of another kind."""
+
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
+        self.datasets = datasets
+
+    def _checked(self) -> Iterator[IterableDataset[Any]]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise AssertionError("ChainDataset only supports IterableDataset")
+            yield dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self._checked():
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self._checked())  # type: ignore[arg-type, misc]
 
 
 class ConcatDataset(Dataset[T_co]):
