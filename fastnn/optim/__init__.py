@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnn.optim import lr_scheduler, swa_utils
 from fastnn.optim.adadelta import Adadelta
 from fastnn.optim.adafactor import Adafactor
 from fastnn.optim.adagrad import Adagrad
@@ -36,4 +37,6 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "lr_scheduler",
+    "swa_utils",
 ]
