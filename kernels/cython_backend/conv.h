@@ -42,6 +42,15 @@ typedef struct {
 
 /* How many cache lines beyond its end a panel may be written: runs are stored by whole vectors. */
 #define CONV_SLACK (4 * VECTOR_BYTES)
+/* How much of the patches' depth, and how many rows of the weight, one block takes (as GEMM_KC and GEMM_MC): fewer
+ * than a product's, as the packed patches of a band stay in L2 with them. */
+#if VECTOR_BYTES == 64
+#define CONV_KC 384
+#define CONV_MC 224
+#else
+#define CONV_KC 256
+#define CONV_MC 144
+#endif
 
 static inline void conv_place(const conv_problem *p, ptrdiff_t pixel, ptrdiff_t at[3])
 {

@@ -17,7 +17,7 @@ static void NAME(conv_scatter_tile)(NAME(tile_fn) tile, ptrdiff_t rows, ptrdiff_
 }
 
 /* k is cut by its length alone, so that bits depend on nothing else. */
-static inline ptrdiff_t NAME(conv_kc)(ptrdiff_t depth) { return gemm_round(gemm_ceil(depth, gemm_ceil(depth, GEMM_KC)), 4); }
+static inline ptrdiff_t NAME(conv_kc)(ptrdiff_t depth) { return gemm_round(gemm_ceil(depth, gemm_ceil(depth, CONV_KC)), 4); }
 
 /* Rows [m0, m1), pixels [q0, q1). Loops from the outside: pixels in strips that fit L2, k, rows, panels of pixels,
  * tiles. Where all rows are one block a panel of pixels is used as soon as it is packed, and never again; but the panels of
@@ -26,7 +26,7 @@ static int NAME(conv_block)(const conv_problem *p, const fastnn_pool_api *pool, 
                             ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t q0, ptrdiff_t q1)
 {
     const ptrdiff_t width = TILE_VECS * LANES, rows = m1 - m0, kc = NAME(conv_kc)(p->depth), ldc = p->out_plane;
-    const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, GEMM_MC)), TILE_ROWS);
+    const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, CONV_MC)), TILE_ROWS);
     const int one_block = rows <= mc, at_once = one_block && !p->pointwise;
     const ptrdiff_t strip = at_once ? q1 - q0 : gemm_min(gemm_round(q1 - q0, width), (one_block ? 8 : 16) * width);
     const ptrdiff_t stride = NAME(panel_stride)(kc), entries = NAME(conv_run_entries)(p);

@@ -36,7 +36,7 @@ static int conv_kind(const conv_problem *p)
     if (rows * span * p->axis[0].taps > CONV_BAND) return CONV_TILES;
     if (p->rows <= CONV_FEW) return CONV_FEW_ROWS;
     /* Lines so short that tiles would be half empty: panels take their pixels from several. */
-    return p->axis[2].count >= 12 && p->depth <= GEMM_KC ? CONV_FEW_CHANNELS : CONV_TILES;
+    return p->axis[2].count >= 12 && p->depth <= CONV_KC ? CONV_FEW_CHANNELS : CONV_TILES;
 }
 
 static double conv_work(const conv_problem *p)
@@ -172,12 +172,12 @@ static int conv_weight(const fastnn_pool_api *pool, conv_problem *p)
         return job.failed ? -1 : 0;
     }
     const ptrdiff_t width = TILE_VECS * (p->is_double ? LANES_F64 : LANES_F32), threads = pool->threads();
-    p->chunk = gemm_min(gemm_round(p->total, 4), GEMM_KC);
+    p->chunk = gemm_min(gemm_round(p->total, 4), CONV_KC);
     const ptrdiff_t chunks = gemm_ceil(p->total, p->chunk);
     p->parts = gemm_min(gemm_min(CONV_PARTS, gemm_ceil(chunks, 4)), CONV_PARTIAL / size + 1);
     p->part_chunks = gemm_ceil(chunks, p->parts);
     p->parts = gemm_ceil(chunks, p->part_chunks);
-    p->grid_rows = gemm_ceil(p->rows, GEMM_MC);
+    p->grid_rows = gemm_ceil(p->rows, CONV_MC);
     p->block_rows = gemm_round(gemm_ceil(p->rows, p->grid_rows), TILE_ROWS);
     p->grid_rows = gemm_ceil(p->rows, p->block_rows);
     const ptrdiff_t given = p->groups * p->parts * p->grid_rows, panels = gemm_ceil(p->depth, width);

@@ -14,18 +14,24 @@
 #include "vecmath.h"
 
 /* The tile: TILE_ROWS x (TILE_VECS vectors) fills the registers but for a row of B and a number of A.
- * GEMM_KC: a panel of B (KC x tile width) stays in L1; GEMM_MC: packed A (MC x KC) in L2; GEMM_NC: packed B in L3. */
+ * GEMM_KC: a tile streams a panel of B (KC x tile width) from the end of L1 or L2, and is long enough that the reading
+ * and writing of C between two tiles costs little; GEMM_MC: packed A (MC x KC) in L2; GEMM_NC: packed B in L3. */
 #define TILE_VECS 2
 #if VECTOR_BYTES == 64
 #define TILE_ROWS 14
-#define GEMM_KC 384
+#define GEMM_KC_BYTES 1536
 #define GEMM_MC 224
 #else
 #define TILE_ROWS 6
-#define GEMM_KC 256
-#define GEMM_MC 144
+#define GEMM_KC_BYTES 2048
+#define GEMM_MC 96
 #endif
+#define GEMM_KC (GEMM_KC_BYTES / (ptrdiff_t)sizeof(REAL))
 #define GEMM_NC 2048
+/* Panels of B that are packed together where B lies across k: more of each of its rows, which are pages apart. */
+#define GEMM_GROUP 4
+/* Multiply-adds of a tile's element from which the tile asks for C's lines before it starts. */
+#define GEMM_PREFETCH 64
 /* A is read in place where it meets no more panels of B than this (half as many if it lies across k), B where it meets
  * no more rows of A. */
 #define GEMM_DIRECT_A 16

@@ -34,7 +34,7 @@ static int NAME(gemm_dots)(const gemm_problem *p, const fastnn_pool_api *pool, c
 }
 
 /* The packed way. Loops from the outside: columns by GEMM_NC, k by GEMM_KC, rows by GEMM_MC, panels of B, tiles. A
- * panel is packed when it is first used, so that it is in L1 then. */
+ * panel, or a group of them, is packed when it is first used, so that it is near then. */
 static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, ptrdiff_t item, ptrdiff_t m0,
                             ptrdiff_t m1, ptrdiff_t n0, ptrdiff_t n1)
 {
@@ -51,9 +51,9 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
     const int one_block = rows <= mc; /* each panel of B is used at once, and never again */
     const ptrdiff_t nc = one_block ? columns : gemm_min(gemm_round(gemm_ceil(columns, gemm_ceil(columns, GEMM_NC)), width), columns);
     const int pack_a = columns > (p->transpose_a ? GEMM_DIRECT_A / 2 : GEMM_DIRECT_A) * width, pack_b = p->transpose_b || rows > GEMM_DIRECT_B;
-    const ptrdiff_t stride = NAME(panel_stride)(kc);
+    const ptrdiff_t stride = NAME(panel_stride)(kc), group = GEMM_GROUP * width;
     const ptrdiff_t a_size = pack_a ? gemm_round(mc / TILE_ROWS * stride, 64) : 0;
-    REAL *a_pack = pool->scratch((a_size + kc * (one_block ? width : gemm_round(nc, width))) * sizeof(REAL));
+    REAL *a_pack = pool->scratch((a_size + kc * (one_block ? group : gemm_round(nc, width))) * sizeof(REAL));
     if (!a_pack) return -1;
     REAL *b_pack = a_pack + a_size;
     int wide = TILE_VECS;
@@ -70,9 +70,10 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
             for (ptrdiff_t ic = m0; ic < m1; ic += mc) {
                 const ptrdiff_t iend = gemm_min(ic + mc, m1);
                 if (pack_a && p->transpose_a) NAME(pack_a_block)(a_pack, stride, a + ic + k * cs, lda, iend - ic, depth);
+                ptrdiff_t packed = ic == m0 ? jc : jend;
                 for (ptrdiff_t j = jc, taken; j < jend; j += taken) {
                     ptrdiff_t ldp = width;
-                    const REAL *panel = b_pack + (one_block ? 0 : (j - jc) * kc);
+                    const REAL *panel = b_pack + (one_block ? (j - jc) % group : j - jc) * kc;
                     int vecs = TILE_VECS;
                     taken = gemm_min(width, jend - j);
                     if (!pack_b && jend - j >= LANES) {
@@ -82,7 +83,10 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
                         taken = vecs * LANES;
                     } else {
                         if (taken <= LANES) vecs = 1;
-                        if (ic == m0)
+                        if (packed <= j && !p->transpose_b && jend - j >= group) {
+                            NAME(pack_b_group)((REAL *)panel, width * kc, b + k * ldb + j, ldb, depth);
+                            packed = j + group;
+                        } else if (packed <= j)
                             NAME(pack_b)((REAL *)panel, p->transpose_b ? b + j * ldb + k : b + k * ldb + j, ldb,
                                          p->transpose_b, taken, depth);
                     }

@@ -29,6 +29,10 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < vecs; v++) acc[i][v] = (VEC){0};
+    if (depth >= GEMM_PREFETCH) {
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) __builtin_prefetch(c + i * ldc, 1);
+    }
     for (ptrdiff_t k = 0; k < depth; k++, a += cs, b += bs) {
         VEC row[8];
 #pragma GCC unroll 8

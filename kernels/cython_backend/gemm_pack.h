@@ -36,6 +36,14 @@ static void NAME(pack_b)(REAL *to, const REAL *b, ptrdiff_t ld, int across, ptrd
     else NAME(pack_along)(width, to, b, ld, columns, depth);
 }
 
+/* GEMM_GROUP whole panels of a B that lies across k, `distance` numbers apart, row after row as it is in memory. */
+static void NAME(pack_b_group)(REAL *to, ptrdiff_t distance, const REAL *b, ptrdiff_t ld, ptrdiff_t depth)
+{
+    enum { width = TILE_VECS * LANES };
+    for (ptrdiff_t k = 0; k < depth; k++, b += ld, to += width)
+        for (int panel = 0; panel < GEMM_GROUP; panel++) memcpy(to + panel * distance, b + panel * width, width * sizeof(REAL));
+}
+
 /* The distance of two panels of A: not a multiple of 4096 bytes, at which they would share sets of the L1 cache. */
 static inline ptrdiff_t NAME(panel_stride)(ptrdiff_t depth) { return depth * TILE_ROWS + 2 * LANES; }
 
