@@ -10,6 +10,7 @@ cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
 
 from collections import OrderedDict
+from threading import local
 
 import numpy as np
 
@@ -19,6 +20,7 @@ cdef extern from *:
     """
     static _Thread_local int grad_mode = 1;       /* of this thread: are ops recorded? */
     static _Thread_local int inference = 0;       /* of this thread: are new tensors marked as never recordable? */
+    static _Thread_local int saving_hooked = 0;   /* of this thread: does what nodes save go through saving_hooks? */
     /* The base's tp_new, not the type's own: a subclass written in Python may define __new__. */
     static inline PyObject *new_of(PyTypeObject *base, PyTypeObject *type, PyObject *no_arguments) {
         return base->tp_new(type, no_arguments, NULL);
@@ -26,6 +28,7 @@ cdef extern from *:
     """
     int grad_mode
     int inference
+    int saving_hooked
     object new_of(PyTypeObject *base, PyTypeObject *type, object no_arguments)
 
 cdef extern from "Python.h":
@@ -62,6 +65,10 @@ cdef class Saved:
     cdef int index
     cdef TensorBase leaf      # an input that is a leaf and requires grad
     cdef bint is_output       # then the node is the one that holds this, which it must not refer to
+    cdef object packed        # under saved_tensors_hooks: what stands for the array, which is None,
+    cdef object unpacker      # and the function that turns it into a tensor again,
+    cdef tuple shape          # of this shape and dtype
+    cdef int typenum
 
 
 cdef class TensorBase:
@@ -278,10 +285,35 @@ cdef class Node:
     cdef dict hooks               # output -> {id: hook}
     cdef dict retained            # output -> weak reference to the tensor whose .grad is kept
     cdef public object trace      # where the forward call stood, in anomaly mode
+    cdef object before            # hooks of the node itself, OrderedDict or None
+    cdef object after
+    cdef dict notes               # metadata
     cdef object __weakref__
 
     def name(self):
         return self._name
+
+    @property
+    def metadata(self):
+        """A dict for whatever a user wants to note."""
+        if self.notes is None:
+            self.notes = {}
+        return self.notes
+
+    def _sequence_nr(self):
+        return self.sequence
+
+    def register_hook(self, fn):
+        """fn(grad_inputs, grad_outputs), after the node has run; a tuple that it returns replaces grad_inputs."""
+        if self.after is None:
+            self.after = OrderedDict()
+        return add_hook(self.after, fn)
+
+    def register_prehook(self, fn):
+        """fn(grad_outputs), before the node runs; a tuple that it returns replaces grad_outputs."""
+        if self.before is None:
+            self.before = OrderedDict()
+        return add_hook(self.before, fn)
 
     def __repr__(self):
         return f"<{self._name} object at {hex(id(self))}>"
@@ -307,7 +339,7 @@ cdef class Node:
                 out.append(None)
             else:
                 self.check_version(entry)
-                out.append(entry.array)
+                out.append(entry.array if entry.unpacker is None else unpacked(entry).array)
         return out
 
     cdef tuple entries(self):
@@ -320,7 +352,7 @@ cdef class Node:
         return self.saved_entries
 
     cdef int check_version(self, Saved entry) except -1:
-        if entry.counter.value != entry.version:
+        if entry.unpacker is None and entry.counter.value != entry.version:
             raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace "
                                f"operation: [{entry.array.dtype} {list(shape_of(entry.array))}], saved by {self._name}, "
                                f"is at version {entry.counter.value}; expected version {entry.version} instead.")
@@ -329,11 +361,14 @@ cdef class Node:
     cdef TensorBase unpack(self, Saved entry):
         cdef TensorBase out
         self.check_version(entry)
-        if entry.leaf is not None:
+        if entry.leaf is not None and (entry.unpacker is None or grad_mode):
             return entry.leaf
-        out = instance(tensor_type)
-        out.array = entry.array
-        out.counter = entry.counter
+        if entry.unpacker is not None:
+            out = unpacked(entry)
+        else:
+            out = instance(tensor_type)
+            out.array = entry.array
+            out.counter = entry.counter
         out.node = self if entry.is_output else entry.node
         out.index = entry.index
         return out
@@ -366,15 +401,37 @@ cdef class Node:
         return tuple(edges)
 
 
+cdef object add_hook(object table, object hook):
+    from fastnn.utils.hooks import RemovableHandle
+    handle = RemovableHandle(table)
+    table[handle.id] = hook
+    return handle
+
+
 class AccumulateGrad:
     """Stands at the end of an edge that leads to a leaf."""
-    __slots__ = ("variable",)
+    __slots__ = ("metadata", "variable")
+    next_functions = ()
 
     def __init__(self, variable):
         self.variable = variable
+        self.metadata = {}
+
+    def __eq__(self, other):
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self):
+        return hash((AccumulateGrad, id(self.variable)))
 
     def name(self):
         return "AccumulateGrad"
+
+    def register_prehook(self, fn):
+        """fn(grad_outputs), before the leaf's gradient is accumulated; a tuple that it returns replaces them."""
+        def hook(gradient):
+            changed = fn((gradient,))
+            return None if changed is None else changed[0]
+        return self.variable.register_hook(hook)
 
 
 # ------------------------------------------------------------------------------------------------ recording
@@ -393,6 +450,8 @@ cdef Saved save(TensorBase tensor):
         entry.index = tensor.index
     elif tensor.wants_grad:
         entry.leaf = tensor
+    if saving_hooked:
+        pack(entry)
     return entry
 
 
@@ -403,7 +462,53 @@ cdef Saved save_output_of(TensorBase tensor, int index):
     entry.version = tensor.counter.value
     entry.index = index
     entry.is_output = True
+    if saving_hooked:
+        pack(entry)
     return entry
+
+
+cdef object saving_hooks = local()   # .pair: this thread's (pack, unpack)
+
+
+def set_saving_hooks(pair):
+    """(pack, unpack), for what this thread's nodes save from now on: packed = pack(tensor), tensor = unpack(packed).
+
+    None turns that off. Returns what was set before.
+    """
+    global saving_hooked
+    previous = getattr(saving_hooks, "pair", None)
+    saving_hooks.pair = pair
+    saving_hooked = pair is not None
+    return previous
+
+
+cdef int pack(Saved entry) except -1:
+    cdef TensorBase tensor = instance(tensor_type)
+    tensor.array = entry.array
+    tensor.counter = entry.counter
+    pack_hook, unpack_hook = saving_hooks.pair
+    entry.shape = shape_of(entry.array)
+    entry.typenum = cnp.PyArray_TYPE(entry.array)
+    entry.packed = pack_hook(tensor)
+    entry.unpacker = unpack_hook
+    entry.array = None
+    return 0
+
+
+cdef TensorBase unpacked(Saved entry):
+    """What the unpack hook gives, as a new tensor of a dense array: of the shape and dtype that kernels count on."""
+    cdef TensorBase given, out
+    value = entry.unpacker(entry.packed)
+    if not isinstance(value, TensorBase):
+        raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(value)}")
+    given = <TensorBase>value
+    if shape_of(given.array) != entry.shape or cnp.PyArray_TYPE(given.array) != entry.typenum:
+        raise RuntimeError(f"saved tensor unpack_hook: expected a Tensor of shape {list(entry.shape)} and the dtype that "
+                           f"was packed, got {list(shape_of(given.array))}, {given.array.dtype}")
+    out = instance(tensor_type)
+    out.array = dense(given)
+    out.counter = given.counter
+    return out
 
 
 cdef inline bint on_tape(tuple inputs) except -1:
@@ -455,13 +560,31 @@ cdef Node make_node(str name, object backward, tuple inputs, object extra, int o
 
 
 cdef object anomaly_trace = None
+cdef bint anomaly_nan = False
 
 
-def set_anomaly_trace(function):
-    """A function that tells where the program stands, called for each recorded op; None turns that off."""
-    global anomaly_trace
-    previous, anomaly_trace = anomaly_trace, function
+def set_anomaly_mode(function, bint check_nan):
+    """A function that tells where the program stands, called for each recorded op; None turns that off.
+
+    check_nan: refuse NaN among the gradients that nodes return. Returns what was set before.
+    """
+    global anomaly_trace, anomaly_nan
+    previous = anomaly_trace, anomaly_nan
+    anomaly_trace, anomaly_nan = function, check_nan
     return previous
+
+
+def anomaly_mode():
+    """(function, check_nan) as last set."""
+    return anomaly_trace, anomaly_nan
+
+
+def edge(Node node not None, int index):
+    """A tensor without values at an output of node: an input for record, or for run_backward."""
+    cdef TensorBase out = fresh(tensor_type, np.empty(0))
+    out.node = node
+    out.index = index
+    return out
 
 
 cdef inline TensorBase attach(object array, Node node, int index, TensorBase view_of):
@@ -481,16 +604,17 @@ cdef inline TensorBase attach(object array, Node node, int index, TensorBase vie
 
 
 def record(str name, object backward, tuple inputs, object output, tuple saved=(), bint save_output=False,
-           object extra=None, TensorBase view_of=None):
+           object extra=None, TensorBase view_of=None, tuple shared=None):
     """Wraps output (an array, or a tuple of them) and, where an input requires grad, puts a node on the tape.
 
-    saved: tensors that backward reads; an int stands for the output of that number. See docs/architecture.md.
+    saved: tensors that backward reads; an int stands for the output of that number. shared: for each of several
+    outputs, the tensor whose memory it is though it is no view of it, or None. See docs/architecture.md.
     """
-    return put(name, backward, inputs, output, saved, save_output, extra, view_of)
+    return put(name, backward, inputs, output, saved, save_output, extra, view_of, shared)
 
 
 cdef object put(str name, object backward, tuple inputs, object output, tuple saved, bint save_output, object extra,
-                TensorBase view_of):
+                TensorBase view_of, tuple shared=None):
     cdef Node node = None
     cdef TensorBase out
     cdef list outs
@@ -505,7 +629,10 @@ cdef object put(str name, object backward, tuple inputs, object output, tuple sa
     else:
         outs = []
         for i, array in enumerate(<tuple>output):
-            outs.append(attach(array, node, i, view_of))
+            out = attach(array, node, i, view_of)
+            if shared is not None and shared[i] is not None:
+                out.counter = (<TensorBase>shared[i]).counter
+            outs.append(out)
         result = tuple(outs)
         out = <TensorBase>result[0] if result else None
     if node is not None and (saved or save_output):
@@ -574,11 +701,14 @@ def snapshot(TensorBase tensor not None):
     return out
 
 
-def adopt(TensorBase target not None, TensorBase result not None):
-    """Makes result's place on the tape target's, whose memory now holds result's values; returns target."""
+def adopt(TensorBase target not None, TensorBase result not None, bint bump=True):
+    """Makes result's place on the tape target's, whose memory now holds result's values; returns target.
+
+    bump: whether that is a new version.
+    """
     if result.node is not None:
-        take_place(target, result.node, result.index)
-    else:
+        take_place(target, result.node, result.index, bump)
+    elif bump:
         target.counter.value += 1
     return target
 
@@ -619,11 +749,11 @@ cdef int refresh(TensorBase view) except -1:
     return 0
 
 
-cdef int take_place(TensorBase target, Node node, int index) except -1:
+cdef int take_place(TensorBase target, Node node, int index, bint bump=True) except -1:
     """target's memory was changed: output index of node is what it holds now."""
     cdef TensorBase base = target.base
     cdef TensorBase place
-    target.counter.value += 1
+    target.counter.value += bump
     if base is not None:
         place = instance(tensor_type)     # stands for the output of node among the inputs of CopySlices
         place.node = node

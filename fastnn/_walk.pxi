@@ -57,8 +57,11 @@ cdef int keep_gradient(TensorBase tensor, TensorBase gradient, bint create_graph
     return 0
 
 
-cdef object reachable(list roots, set wanted):
-    """The nodes on some path from a root to a wanted leaf or (node, index): the others need not run."""
+cdef object reachable(list roots, set wanted, bint cut):
+    """The nodes on some path from a root to a wanted leaf or (node, index): the others need not run.
+
+    cut: paths end at the first wanted place.
+    """
     cdef set useful = set()
     cdef set seen = set()
     cdef list stack = list(roots)
@@ -67,9 +70,12 @@ cdef object reachable(list roots, set wanted):
         node = <Node>stack[len(stack) - 1]
         if node not in seen:
             seen.add(node)
-            for target in node.targets:
-                if isinstance(target, Node) and target not in seen:
-                    stack.append(target)
+            for i, target in enumerate(node.targets):
+                if not isinstance(target, Node) or target in seen:
+                    continue
+                if cut and (target, 0 if node.indices is None else node.indices[i]) in wanted:
+                    continue
+                stack.append(target)
             continue
         stack.pop()
         for i, target in enumerate(node.targets):
@@ -83,11 +89,12 @@ cdef object reachable(list roots, set wanted):
 
 
 def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_graph, tuple inputs=None,
-                 bint accumulate=True):
+                 bint accumulate=True, bint cut=False):
     """Walks back from roots, whose gradients are given. Returns the gradients of inputs, None where unreached.
 
     accumulate: add to the .grad of leaves (of inputs alone, where they are given). retain_graph: keep what the
-    nodes saved. create_graph: record the walk.
+    nodes saved. create_graph: record the walk. cut: the walk ends at inputs, so that what it gives for one of them
+    leaves out what comes through another.
     """
     cdef dict waiting = {}        # node -> a gradient for each of its outputs
     cdef dict leaves = {}         # leaf -> [its gradient]
@@ -109,7 +116,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
             leaf = <TensorBase>item
             current(leaf)
             wanted.add(leaf if leaf.node is None else (leaf.node, leaf.index))
-        useful = reachable([(<TensorBase>item).node for item in roots if (<TensorBase>item).node is not None], wanted)
+        useful = reachable([(<TensorBase>item).node for item in roots if (<TensorBase>item).node is not None], wanted, cut)
     for i in range(len(roots)):
         root = <TensorBase>roots[i]
         deliver(root.node if root.node is not None else root, root.index, <TensorBase>gradients[i], waiting, leaves, heap,
@@ -159,6 +166,11 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
         set_grad_mode(previous)
     if inputs is None:
         return None
+    if accumulate:
+        for item in inputs:
+            leaf = <TensorBase>item
+            if leaf.node is not None and not leaf.keeps_grad and (leaf.node, leaf.index) in captured:
+                keep_gradient(leaf, <TensorBase>captured[(leaf.node, leaf.index)], create_graph)
     return tuple([captured.get(leaf if (<TensorBase>leaf).node is None else ((<TensorBase>leaf).node, (<TensorBase>leaf).index))
                   for leaf in inputs])
 
@@ -168,10 +180,17 @@ cdef int run_node(Node node, list slots, dict waiting, dict leaves, list heap, b
     if node.released:
         node.entries()   # raises, with the reason
     try:
+        if node.before is not None:
+            slots = list(run_node_hooks(node, node.before, (tuple(slots),), "register_prehook"))
         if node.outputs == 1:
             result = node.backward(node, slots[0])
         else:
             result = node.backward(node, *slots)
+        if anomaly_nan:
+            refuse_nan(node, result)
+        if node.after is not None:
+            result = run_node_hooks(node, node.after, (result if type(result) is tuple else (result,), tuple(slots)),
+                                    "register_hook")
     except Exception as error:
         if node.trace is not None:
             note_forward(error, node)
@@ -206,6 +225,27 @@ cdef int deliver(object target, int index, TensorBase gradient, dict waiting, di
         slots = [None]
         leaves[target] = slots
     add_into(slots, 0, gradient, create_graph)
+    return 0
+
+
+cdef tuple run_node_hooks(Node node, object hooks, tuple arguments, str kind):
+    """Calls the hooks; what one returns takes the place of the first argument."""
+    for hook in list(hooks.values()):
+        changed = hook(*arguments)
+        if changed is None:
+            continue
+        changed = (changed,) if isinstance(changed, TensorBase) else tuple(changed)
+        if len(changed) != len(arguments[0]):
+            raise RuntimeError(f"{node._name}: a hook of {kind} returned an incorrect number of values: expected "
+                               f"{len(arguments[0])}, got {len(changed)}")
+        arguments = (changed,) + arguments[1:]
+    return arguments[0]
+
+
+cdef int refuse_nan(Node node, object result) except -1:
+    for i, gradient in enumerate(result if type(result) is tuple else (result,)):
+        if gradient is not None and is_floating((<TensorBase>gradient).array) and np.isnan((<TensorBase>gradient).array).any():
+            raise RuntimeError(f"Function '{node._name}' returned nan values in its {i}th output.")
     return 0
 
 
