@@ -5,13 +5,17 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := $(shell find fastnn kernels -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.h')
 
-.PHONY: bench test lint sanitize wheel clean
+.PHONY: bench test parity lint sanitize wheel clean
 
 bench: .venv/.built
 	$(BIN)/python -m benchmarks $(ARGS)
 
 test: .venv/.built
 	$(BIN)/python -m pytest $(ARGS)
+
+# PyTorch's own samples through both libraries, where PyTorch is installed too; writes docs/parity.md.
+parity: .venv/.built
+	$(BIN)/python -m tests.parity $(ARGS)
 
 # mypy knows no package_dir: it reads the packages laid out as they are installed.
 lint: .venv/.built

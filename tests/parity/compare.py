@@ -1,0 +1,79 @@
+"""Are two results the same? Structure, dtype, shape and values, with what tolerance and where the first differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+import fastnn
+
+from .translate import array_of, check_tensor
+
+# Relative to each element, and to the largest element of an array: sums of many terms cancel in another order.
+RELATIVE = {"float16": 2e-3, "float32": 1e-4, "float64": 1e-7}
+OF_LARGEST = {"float16": 1e-3, "float32": 1e-5, "float64": 1e-8}
+
+
+class Different(AssertionError):
+    """What differs, in words."""
+
+
+def same(ours: Any, theirs: Any, what: str, values: bool = True) -> None:
+    """Raise Different unless fastnn's result equals PyTorch's; ``values=False`` leaves the numbers (random ones)."""
+    if isinstance(theirs, torch.Tensor):
+        check_tensor(theirs)
+        if not isinstance(ours, fastnn.Tensor):
+            raise Different(f"{what}: {type(ours).__name__} where PyTorch gives a Tensor")
+        _same_tensor(ours, theirs, what, values)
+    elif isinstance(theirs, torch.nn.utils.rnn.PackedSequence):
+        for name in theirs._fields:
+            same(getattr(ours, name), getattr(theirs, name), f"{what}.{name}", values)
+    elif isinstance(theirs, (list, tuple)):
+        if not isinstance(ours, (list, tuple)) or len(ours) != len(theirs):
+            given = f"{type(ours).__name__} of {len(ours)}" if isinstance(ours, (list, tuple)) else type(ours).__name__
+            raise Different(f"{what}: {given} where PyTorch gives {type(theirs).__name__} of {len(theirs)}")
+        fields = getattr(theirs, "_fields", None) or [
+            name for name in ("values", "indices") if type(theirs).__module__ == "torch.return_types"
+        ]
+        for name in fields[: len(theirs)]:
+            if hasattr(theirs, name) and not hasattr(ours, name):
+                raise Different(f"{what}: PyTorch's result has a field {name}")
+        for number, (mine, right) in enumerate(zip(ours, theirs, strict=True)):
+            same(mine, right, f"{what}[{number}]", values)
+    elif isinstance(theirs, dict):
+        if set(ours) != set(theirs):
+            raise Different(f"{what}: keys {sorted(ours)} where PyTorch has {sorted(theirs)}")
+        for key, right in theirs.items():
+            same(ours[key], right, f"{what}[{key!r}]", values)
+    elif isinstance(theirs, torch.dtype):
+        if str(ours).rpartition(".")[2] != str(theirs).rpartition(".")[2]:
+            raise Different(f"{what}: {ours} where PyTorch has {theirs}")
+    elif isinstance(theirs, float) and isinstance(ours, (int, float)):
+        if values and not np.isclose(ours, theirs, 1e-6, 1e-8, equal_nan=True):
+            raise Different(f"{what}: {ours} where PyTorch has {theirs}")
+    elif (theirs is None or isinstance(theirs, (bool, int, str))) and values and ours != theirs:
+        raise Different(f"{what}: {ours!r} where PyTorch has {theirs!r}")
+
+
+def _same_tensor(ours: Any, theirs: torch.Tensor, what: str, values: bool) -> None:
+    dtype = str(theirs.dtype).removeprefix("torch.")
+    if str(ours.dtype).rpartition(".")[2] != dtype:
+        raise Different(f"{what}: dtype {ours.dtype} where PyTorch has {theirs.dtype}")
+    if tuple(ours.shape) != tuple(theirs.shape):
+        raise Different(f"{what}: shape {tuple(ours.shape)} where PyTorch has {tuple(theirs.shape)}")
+    if not values:
+        return
+    mine, right = ours.detach().numpy(), array_of(theirs)
+    if dtype not in RELATIVE:
+        wrong = mine != right
+    else:
+        finite = np.abs(right[np.isfinite(right)])
+        largest = float(finite.max()) if finite.size else 0.0
+        absolute = OF_LARGEST[dtype] * max(1.0, largest)
+        wrong = ~np.isclose(mine, right, RELATIVE[dtype], absolute, equal_nan=True)
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0]) if mine.ndim else ()
+        count = f"{int(wrong.sum())} of {wrong.size} elements differ"
+        raise Different(f"{what}: {count}, at {place} {mine[place]!s} where PyTorch has {right[place]!s} ({dtype})")
