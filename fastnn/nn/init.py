@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import no_grad
 from fastnn.creation import empty_like
-from fastnn.random import Generator
+from fastnn.random import Generator, randperm
 from fastnn.tensor import Tensor
 
 _GAINS = {"sigmoid": 1, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4, "linear": 1}
@@ -180,3 +181,70 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         q = q * np.sign(np.diagonal(r))  # else some of the matrices would come more often
         q = (q.T if rows < columns else q) * gain
         return tensor.copy_(_core.wrap(q.reshape(tensor._array.shape).astype(tensor._array.dtype)))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Make a convolution's weight (3-D to 5-D) pass on its input: 1 at the middle of each output's own channel.
+
+    groups: each group of outputs passes on the first channels. ValueError for other dimensions, or outputs that groups
+    does not divide.
+    """
+    if tensor.dim() not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    outputs, channels, *window = tensor.shape
+    if outputs % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    values = np.zeros(tensor._array.shape, tensor._array.dtype)
+    each = outputs // groups
+    kept = np.arange(min(each, channels))
+    for group in range(groups):
+        values[(group * each + kept, kept, *(n // 2 for n in window))] = 1
+    with no_grad():
+        return tensor.copy_(_core.wrap(values))
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Draw a matrix from the normal distribution of mean 0, then set ``sparsity`` of each column to 0 (Martens 2010).
+
+    ValueError for other dimensions.
+    """
+    if tensor.dim() != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with no_grad():
+        tensor.normal_(0, std, generator=generator)
+        values = tensor._array.copy()
+        for column in range(columns):
+            values[randperm(rows, generator=generator)._array[:zeros], column] = 0
+        return tensor.copy_(_core.wrap(values))
+
+
+# ------------------------------------------------------------------------------------------------ older names
+
+
+def _older(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function under the name without its underscore, with a warning."""
+    new = function.__name__
+    old = new[:-1]
+
+    def deprecated(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    deprecated.__name__ = deprecated.__qualname__ = old
+    deprecated.__doc__ = f"{new}, under its older name; warns so."
+    return deprecated
+
+
+uniform = _older(uniform_)
+normal = _older(normal_)
+constant = _older(constant_)
+eye = _older(eye_)
+dirac = _older(dirac_)
+xavier_uniform = _older(xavier_uniform_)
+xavier_normal = _older(xavier_normal_)
+kaiming_uniform = _older(kaiming_uniform_)
+kaiming_normal = _older(kaiming_normal_)
+orthogonal = _older(orthogonal_)
+sparse = _older(sparse_)

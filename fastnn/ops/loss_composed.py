@@ -11,6 +11,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.ops.activation_smooth import logsigmoid, softplus
 from fastnn.ops.arithmetic import minimum
+from fastnn.ops.broadcast import broadcast_shape
 from fastnn.ops.elementwise import exp, log, sqrt
 from fastnn.ops.gate import tensor_argument
 from fastnn.ops.loss import reduction_argument
@@ -130,6 +131,9 @@ def soft_margin_loss(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """<x1, x2> / (max(|x1|, eps) * max(|x2|, eps)) along dim; x1 and x2 are broadcast."""
+    if x1._array.shape != x2._array.shape:
+        shape = broadcast_shape(x1._array.shape, x2._array.shape)
+        x1, x2 = x1.expand(shape), x2.expand(shape)
     lengths = [sqrt((x * x).sum(dim)).clamp(min=eps) for x in (x1, x2)]
     return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
 

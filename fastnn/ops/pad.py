@@ -86,6 +86,9 @@ def _check(x: Array, pairs: Pairs, mode: str) -> None:
 def _around(input: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
     """One axis: what goes before, the input (cropped where an amount is negative), what goes behind."""
     extent = input._array.shape[axis]
+    if mode == "circular" and min(before, after) < 0:  # what is left is what goes round
+        extent += min(before, 0) + min(after, 0)
+        input, before, after = narrow(input, axis, max(-before, 0), extent), max(before, 0), max(after, 0)
     pieces: list[Tensor] = []
     if before > 0:
         pieces.append(_border(input, axis, before, extent, mode, True))

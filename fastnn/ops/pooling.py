@@ -178,7 +178,8 @@ def avg_pool(
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     if divisor_override is not None and divisor_override < 0:
-        raise NotImplementedError(f"{function}: a negative divisor_override ({divisor_override}) is not supported")
+        options_left = (kernel_size, stride, padding, ceil_mode, count_include_pad)
+        return -avg_pool(function, axes, input, *options_left, -divisor_override)
     if x.dtype == HALF:
         wide = cast(input, SINGLE)
         return cast(
