@@ -60,7 +60,7 @@ def main() -> int:
     if not options.only and options.kind is None:
         versions = f"fastnn {fastnn.__version__}, torch {torch.__version__}, numpy {np.__version__}"
         versions += f", Python {platform.python_version()}"
-        options.output.write_text(report.page(outcomes, ops.LEFT_OUT, versions))
+        options.output.write_text(report.page(outcomes, {**ops.LEFT_OUT, **optimizers.LEFT_OUT}, versions))
     return 0 if all(outcome.clean for outcome in outcomes) else 1
 
 

@@ -46,16 +46,9 @@ def run(name: str) -> Outcome:
                     outcome.left_out["a sample without a call"] += 1
                     continue
                 mode = "training" if training else "evaluation"
-                example = (
-                    f"{sample.constructor_input.args} {sample.constructor_input.kwargs} {sample.desc} {dtype} {mode}"
-                )
-                count(
-                    outcome,
-                    partial(_sample, info, sample, dtype, training),
-                    _short(example),
-                    "",
-                    bool(SECOND.match(name)),
-                )
+                made_from = sample.constructor_input
+                example = _short(f"{made_from.args} {made_from.kwargs} {sample.desc} {dtype} {mode}")
+                count(outcome, partial(_sample, info, sample, dtype, training), example, second=second)
             if info.module_error_inputs_func is None:
                 continue
             for error in info.module_error_inputs_func(
@@ -78,9 +71,11 @@ def _made(info: Any, sample: Any, dtype: torch.dtype, translate: Pairs, training
             theirs = info.module_cls(*args, device="cpu", dtype=dtype, **kwargs)
             extra = {"device": "cpu", "dtype": translate(dtype)}
         except TypeError:  # a class without parameters takes neither
-            theirs = info.module_cls(*args, **kwargs)
+            theirs = info.module_cls(*args, **kwargs).to(dtype)
             extra = {}
     ours = offered(info.name)(*translate(args), **translate(kwargs), **extra)
+    if not extra:
+        ours.to(translate(dtype))
     return ours.train(training), theirs.train(training)
 
 

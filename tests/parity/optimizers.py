@@ -16,7 +16,8 @@ from .compare import same
 from .outcome import Outcome
 from .translate import LeftOut, array_of, is_offered, offered
 
-NAMES = [info.name for info in optim_db]
+LEFT_OUT = {info.name: "sparse gradients alone" for info in optim_db if info.only_supports_sparse_grads}
+NAMES = [info.name for info in optim_db if info.name not in LEFT_OUT]
 DTYPES = (torch.float32, torch.float64)
 _STEPS = 20
 
@@ -53,8 +54,6 @@ def _groups(parameters: list[Any], number: int) -> list[Any]:
 
 
 def _sample(info: Any, options: Any, dtype: torch.dtype, groups: int) -> str:
-    if info.only_supports_sparse_grads:
-        raise LeftOut("sparse gradients")
     if options.kwargs.get("capturable"):
         raise LeftOut("capturable: a CUDA graph's option, which PyTorch refuses on a CPU")
     theirs, x, y = _problem(dtype)

@@ -122,7 +122,7 @@ def page(outcomes: Sequence[Outcome], left_out: dict[str, str], versions: str) -
     reasons: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         reasons.setdefault(reason, []).append(name)
-    lines += ["", "## Entries of op_db that are left out", ""]
+    lines += ["", "## Entries that are left out", ""]
     lines += [f"* {reason}: {', '.join(f'`{name}`' for name in names)}" for reason, names in reasons.items()]
     for kind in KINDS:
         lines += ["", f"## {kind.capitalize()}", "", *table(outcomes, kind)]

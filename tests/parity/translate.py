@@ -116,10 +116,12 @@ def check_tensor(tensor: torch.Tensor) -> None:
         raise LeftOut(f"dtype {str(tensor.dtype).removeprefix('torch.')}")
     if tensor.device.type != "cpu":
         raise LeftOut(f"device {tensor.device.type}")
+    if tensor.ndim > 64:
+        raise LeftOut("more than 64 dimensions, the most that NumPy has")
 
 
 def array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """A copy of a tensor's memory, seen through its strides, so that a later in-place change stays on its side."""
+    """A copy of a tensor's whole memory, seen through its strides, so that an in-place change stays on its side."""
     check_tensor(tensor)
     tensor = tensor.detach().resolve_conj().resolve_neg()
     if tensor._is_zerotensor():
@@ -127,10 +129,10 @@ def array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     dtype = np.dtype(_NUMPY_TYPES[tensor.dtype])
     if tensor.numel() == 0 or 0 in tensor.shape:
         return np.empty(tuple(tensor.shape), dtype)
-    extent = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    memory = torch.as_strided(tensor, (extent,), (1,), tensor.storage_offset()).numpy().copy()
+    extent = tensor.untyped_storage().nbytes() // dtype.itemsize
+    memory = torch.as_strided(tensor, (extent,), (1,), 0).numpy().copy()
     strides = tuple(stride * dtype.itemsize for stride in tensor.stride())
-    return np.lib.stride_tricks.as_strided(memory, tuple(tensor.shape), strides)
+    return np.lib.stride_tricks.as_strided(memory[tensor.storage_offset() :], tuple(tensor.shape), strides)
 
 
 class Translator:
@@ -231,6 +233,8 @@ class Translator:
         if isinstance(value, types.FunctionType):
             if value.__module__.startswith("torch.testing"):
                 return self.code(value)
+            if not value.__module__.startswith("torch"):
+                return value
             name = value.__name__
             place = value.__module__.removeprefix("torch").lstrip(".").removesuffix("._ops").removesuffix(".windows")
             return offered(f"{place}.{name}".lstrip(".") if place else name)
