@@ -94,7 +94,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
 
     accumulate: add to the .grad of leaves (of inputs alone, where they are given). retain_graph: keep what the
     nodes saved. create_graph: record the walk. cut: the walk ends at inputs, so that what it gives for one of them
-    leaves out what comes through another.
+    leaves out what comes through another; their hooks are left to whoever goes on from there.
     """
     cdef dict waiting = {}        # node -> a gradient for each of its outputs
     cdef dict leaves = {}         # leaf -> [its gradient]
@@ -131,7 +131,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
                 if gradient is None:
                     continue
                 gradient.scratch = False
-                if node.hooks is not None and i in node.hooks:
+                if node.hooks is not None and i in node.hooks and not (cut and (node, i) in wanted):
                     gradient = run_hooks(node.hooks[i], gradient)
                     slots[i] = gradient
                 if node.retained is not None and i in node.retained:
@@ -153,7 +153,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
             slots = <list>leaves.pop(leaf)
             gradient = <TensorBase>slots[0]
             slots = None
-            if leaf.hooks is not None:
+            if leaf.hooks is not None and not cut:
                 gradient = run_hooks(leaf.hooks, gradient)
             if accumulate:
                 keep_gradient(leaf, gradient, create_graph)

@@ -7,7 +7,13 @@ import warnings
 
 from fastnn import _core
 
-__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
+__all__ = [
+    "detect_anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "set_anomaly_enabled",
+    "set_detect_anomaly",
+]
 
 
 def _where() -> str:
@@ -23,6 +29,11 @@ def is_anomaly_enabled() -> bool:
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether NaN gradients are refused."""
     return _core.anomaly_mode()[1]
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Turns anomaly mode on or off, as set_detect_anomaly."""
+    _core.set_anomaly_mode(_where if mode else None, bool(mode and check_nan))
 
 
 class set_detect_anomaly:

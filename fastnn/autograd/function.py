@@ -114,21 +114,22 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs forward and records backward."""
         split = cls.setup_context is not Function.setup_context
+        ctx = FunctionCtx()
         if split:
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
-            args = bound.args
+            args, kwargs = bound.args, bound.kwargs
         elif kwargs:
-            raise TypeError(f"{cls.__name__}.apply() got an unexpected keyword argument '{next(iter(kwargs))}'")
-        ctx = FunctionCtx()
+            bound = inspect.signature(cls.forward).bind(ctx, *args, **kwargs)
+            args, kwargs = bound.args[1:], bound.kwargs
         ctx.needs_input_grad = tuple(isinstance(arg, _core.TensorBase) and arg.requires_grad for arg in args)
         previous = _core.set_grad_mode(False)
         try:
             if split:
-                outputs = cls.forward(*args)
+                outputs = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, outputs)
             else:
-                outputs = cls.forward(ctx, *args)
+                outputs = cls.forward(ctx, *args, **kwargs)
         finally:
             _core.set_grad_mode(previous)
         results = _record(cls, ctx, args, outputs if isinstance(outputs, tuple) else (outputs,))

@@ -272,5 +272,5 @@ def hessian(
         )
         return result
 
-    found = jacobian(gradient, given, create_graph=create_graph, strict=False)
+    found = jacobian(gradient, given, create_graph=create_graph, strict=strict)
     return _as_given([_as_given(row, several) for row in found], several)

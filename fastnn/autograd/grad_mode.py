@@ -5,11 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from fastnn import _core
 
-__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
+if TYPE_CHECKING:
+    from fastnn.tensor import Tensor
+
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_inference",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 Callee = TypeVar("Callee", bound=Callable[..., Any])
 Self = TypeVar("Self")
@@ -144,3 +154,13 @@ class inference_mode(_Mode):
 
     def _again(self) -> _Mode:
         return inference_mode(self.mode)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in inference mode."""
+    return _core.is_inference_mode()
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether input was made in inference mode."""
+    return input.is_inference()

@@ -1,8 +1,9 @@
-"""Helpers that stand beside the layers: ``hooks`` (removable handles) and ``data`` (datasets and loaders)."""
+"""Helpers that stand beside the layers: ``data`` (datasets and loaders), ``checkpoint``, ``hooks`` (handles)."""
 
 from __future__ import annotations
 
+from fastnn.utils import checkpoint as checkpoint
 from fastnn.utils import data as data
 from fastnn.utils import hooks as hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks"]
