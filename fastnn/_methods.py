@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastnn import _core, creation
+from fastnn import creation
 from fastnn import fill as _fill
+from fastnn._more_methods import MoreMethods
 from fastnn.ops import activation as _activation
 from fastnn.ops import activation_hard as _hard
 from fastnn.ops import activation_parametric as _parametric
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
 
-class Methods(_core.TensorBase):
+class Methods(MoreMethods):
     """What Tensor inherits: the functions of ops, of creation and of fill."""
 
     # ops/activation.py

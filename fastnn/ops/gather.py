@@ -110,7 +110,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 # ------------------------------------------------------------------------------------------------ scatter
 
 
-def _check_scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | None, function: str) -> tuple[int, Array]:
+def check_scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | None, function: str) -> tuple[int, Array]:
+    """The dimension and the index array of a scatter, once everything about them is checked."""
     x = tensor_argument(input, function)._array
     at = index_array(index, function)
     axis = wrap_dim(dim, x.ndim, function)
@@ -132,7 +133,7 @@ def _check_scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | None, f
     return axis, at
 
 
-def _cut_to(src: Tensor, shape: Shape) -> Tensor:
+def cut_to(src: Tensor, shape: Shape) -> Tensor:
     """The first elements of src in each dimension, as many as the index has."""
     from fastnn.ops.pieces import take_slice
     from fastnn.ops.shape import reshape
@@ -140,7 +141,7 @@ def _cut_to(src: Tensor, shape: Shape) -> Tensor:
     if src._array.shape == shape:
         return src
     if len(shape) != src._array.ndim:  # one of them has no dimensions, the other has one of size 1
-        return reshape(_cut_to(src, (1,)) if src._array.ndim else src, shape)
+        return reshape(cut_to(src, (1,)) if src._array.ndim else src, shape)
     return take_slice(src, tuple([slice(n) for n in shape]))
 
 
@@ -167,12 +168,12 @@ def scatter(
         raise TypeError("scatter(): expected one of src and value")
     given = value if src is None else src
     tensor: Tensor | None = given if isinstance(given, _core.TensorBase) else None
-    axis, at = _check_scatter(input, dim, index, tensor, "scatter")
+    axis, at = check_scatter(input, dim, index, tensor, "scatter")
     if tensor is None:
         tensor = _core.wrap(np.full(at.shape, given, input._array.dtype))
     if at.size == 0:
         return input.clone()
-    part = _cut_to(tensor, at.shape)
+    part = cut_to(tensor, at.shape)
     if _core.needs_grad(input, part):
         at = at.copy()
     return _scatter_add(input, axis, at, part) if reduce == "add" else _scatter(input, axis, at, part)
@@ -195,10 +196,10 @@ def _scatter_backward(ctx: Node, grad: Tensor) -> Pair:
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """input with src added: out[i][index[i][j]] += src[i][j] for dim = 1, and so on. Errors as in scatter."""
-    axis, at = _check_scatter(input, dim, index, tensor_argument(src, "scatter_add", "src"), "scatter_add")
+    axis, at = check_scatter(input, dim, index, tensor_argument(src, "scatter_add", "src"), "scatter_add")
     if at.size == 0:
         return input.clone()
-    return _scatter_add(input, axis, at.copy() if _core.needs_grad(input, src) else at, _cut_to(src, at.shape))
+    return _scatter_add(input, axis, at.copy() if _core.needs_grad(input, src) else at, cut_to(src, at.shape))
 
 
 def _scatter_add(input: Tensor, axis: int, at: Array, src: Tensor) -> Tensor:

@@ -226,10 +226,11 @@ def _diagonal(x: Array, offset: int, first: int, second: int) -> Array:
 
 
 def _diagonal_backward(ctx: Node, grad: Tensor) -> Tensor:
-    return _put_diagonal(grad, *ctx.extra)
+    return put_diagonal(grad, *ctx.extra)
 
 
-def _put_diagonal(values: Tensor, shape: Shape, offset: int, first: int, second: int) -> Tensor:
+def put_diagonal(values: Tensor, shape: Shape, offset: int, first: int, second: int) -> Tensor:
+    """Zeros of the shape with values on a diagonal: the transpose of diagonal."""
     out = np.zeros(shape, values._array.dtype)
     _diagonal(out, offset, first, second)[...] = values._array
     return _core.record(

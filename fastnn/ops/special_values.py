@@ -70,7 +70,8 @@ def _exp_of_square(y: Array, sign: float) -> Array:
     """exp(sign * y**2), the square in two parts so that its rounding doesn't show."""
     high = np.trunc(y * 16) / 16
     with np.errstate(invalid="ignore"):
-        return np.exp(sign * high * high) * np.exp(sign * (y - high) * (y + high))
+        out: Array = np.exp(sign * high * high) * np.exp(sign * (y - high) * (y + high))
+    return out
 
 
 def erfc(x: Array) -> Array:

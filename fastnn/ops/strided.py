@@ -83,7 +83,7 @@ def _laid_out(base: Array, layout: Layout) -> Array:
 
 
 def _base_of(buffer: Array, layout: Layout) -> Array:
-    return np.ascontiguousarray(_part(buffer, layout.base_shape, layout.base_strides, layout.base_offset))
+    return np.array(_part(buffer, layout.base_shape, layout.base_strides, layout.base_offset))
 
 
 # ------------------------------------------------------------------------------------------------ recorded
@@ -128,11 +128,17 @@ def _put_backward(ctx: Node, grad: Tensor) -> Tensor:
     return take(grad, ctx.extra)
 
 
+def replaced(base: Array, values: Array, layout: Layout) -> Array:
+    """A copy of base with values at the view's places."""
+    buffer = _laid_out(base, layout)
+    _part(buffer, layout.shape, layout.strides, layout.offset)[...] = values
+    return _base_of(buffer, layout)
+
+
 def without(input: Tensor, layout: Layout) -> Tensor:
     """A tensor of the base's shape with zeros at the view's places."""
-    buffer = _laid_out(input._array, layout)
-    _part(buffer, layout.shape, layout.strides, layout.offset)[...] = 0
-    return _core.record("WithoutBackward0", _without_backward, (input,), _base_of(buffer, layout), extra=layout)
+    out = replaced(input._array, np.zeros((), input._array.dtype), layout)
+    return _core.record("WithoutBackward0", _without_backward, (input,), out, extra=layout)
 
 
 def _without_backward(ctx: Node, grad: Tensor) -> Tensor:
@@ -163,21 +169,24 @@ def as_strided(
     input's own for None. RuntimeError where the view would reach outside of input's elements, for negative strides,
     or for a size and a stride of different lengths. Changing a view that sees an element twice is an error.
     """
-    x = tensor_argument(input, "as_strided")._array
+    tensor_argument(input, "as_strided")
     shape, strides = sizes(size, (), "as_strided", "size"), sizes(stride, (), "as_strided", "stride")
     if len(shape) != len(strides):
         raise RuntimeError(f"mismatch in length of strides and shape: {list(strides)} and {list(shape)}")
     if any(step < 0 for step in strides):
-        raise RuntimeError(
-            f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}"
-        )
+        raise RuntimeError(f"as_strided: Negative strides are not supported, got strides: {list(strides)}")
     if any(n < 0 for n in shape):
         raise RuntimeError(f"as_strided: sizes must not be negative, got {list(shape)}")
     apart = 0
     if storage_offset is not None:
         apart = integer(storage_offset, "as_strided", "storage_offset") - offset_in_storage(input)
-    own = tuple([step // x.itemsize for step in x.strides])
-    layout = _layout(x.shape, own, shape, strides, apart)
+    return take_strided(input, shape, strides, apart)
+
+
+def take_strided(input: Tensor, shape: Shape, strides: Shape, apart: int) -> Tensor:
+    """The view of input's memory of the shape and strides, apart elements after input's first."""
+    x = input._array
+    layout = _layout(x.shape, tuple([step // x.itemsize for step in x.strides]), shape, strides, apart)
     if x.size and 0 not in shape:
         memory = np.lib.stride_tricks.as_strided(x, (layout.length,), (x.itemsize,))
         out = np.ndarray(shape, x.dtype, memory, apart * x.itemsize, [step * x.itemsize for step in strides])
