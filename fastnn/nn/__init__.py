@@ -54,7 +54,7 @@ from fastnn.nn.loss_composed import (
     TripletMarginWithDistanceLoss,
 )
 from fastnn.nn.loss_pointwise import BCELoss, BCEWithLogitsLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, SmoothL1Loss
-from fastnn.nn.loss_sequence import CTCLoss, LinearCrossEntropyLoss, NLLLoss2d
+from fastnn.nn.loss_sequence import CTCLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions, NLLLoss2d
 from fastnn.nn.module import Module
 from fastnn.nn.norm import (
     BatchNorm1d,
@@ -220,6 +220,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastnn.nn.linear import Linear
 from fastnn.nn.loss import NLLLoss, _Loss
 from fastnn.ops.ctc import ctc_loss
-from fastnn.ops.linear_cross_entropy import linear_cross_entropy
+from fastnn.ops.linear_cross_entropy import LinearCrossEntropyOptions, linear_cross_entropy
 from fastnn.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class LinearCrossEntropyLoss(_Loss):
     """Cross-entropy of a linear layer's outputs: ``linear`` maps (N, in_features) to num_classes * prod(out_features).
 
     target: (N, *out_features) class indices, or (N, num_classes, *out_features) probabilities; both also without N.
-    Options as in CrossEntropyLoss. RuntimeError for a weight or label_smoothing that does not fit, NotImplementedError
-    for options (a plan of chunks).
+    Options as in CrossEntropyLoss. ``options``: a plan to go through the batch by pieces. RuntimeError for a weight or
+    label_smoothing that does not fit.
     """
 
     weight: Tensor | None
@@ -54,14 +54,12 @@ class LinearCrossEntropyLoss(_Loss):
         weight: Tensor | None = None,
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
-        options: Any = None,
+        options: LinearCrossEntropyOptions | None = None,
     ) -> None:
         if weight is not None and tuple(weight.shape) != (num_classes,):
             raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
         if not 0 <= label_smoothing <= 1:
             raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
-        if options is not None:
-            raise NotImplementedError("LinearCrossEntropyLoss: options is not implemented; pass None")
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.num_classes = num_classes
@@ -85,6 +83,7 @@ class LinearCrossEntropyLoss(_Loss):
             reduction=self.reduction,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
+            options=self.options,
         )
 
 

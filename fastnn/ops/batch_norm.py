@@ -58,13 +58,15 @@ def batch_norm(
 
     input: (B, C, ...), all others (C,) or None. training: mean and variance are the batch's, and the running ones
     move towards them by momentum (the variance divided by count - 1); else the running ones are used. RuntimeError
-    where shapes or dtypes do not fit; ValueError for one value a channel in training.
+    where shapes or dtypes do not fit; ValueError for one value a channel or an eps of 0 in training.
     """
     x = argument(input, "batch_norm", weight=weight, bias=bias)
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     batch, channels, size = _channels(x, "batch_norm", **named)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+    if training and eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if training and batch * size == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(x.shape)}")
     if x.dtype == HALF:

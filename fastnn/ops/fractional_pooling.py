@@ -80,7 +80,7 @@ def _pool(
     if samples is None:
         samples = rand(batch, channels, axes, dtype=input.dtype)
     drawn = tensor_argument(samples, name, "_random_samples")._array
-    if drawn.shape != (batch, channels, axes):
+    if drawn.ndim != 3 or drawn.shape[0] < batch or drawn.shape[1:] != (channels, axes):
         raise RuntimeError(
             f"{name}(): Expected _random_samples of shape {[batch, channels, axes]}, got {list(drawn.shape)}"
         )
@@ -91,7 +91,7 @@ def _pool(
         return cast(values, HALF), places
     if x.dtype not in KERNEL_DTYPES:
         raise NotImplementedError(f'"{name}" not implemented for {input.dtype}')
-    flat = drawn.reshape(batch * channels, axes)
+    flat = drawn[:batch].reshape(batch * channels, axes)
     if axes == 2:
         flat = flat[:, ::-1]  # in two dimensions the first number drawn is the width's
     places_in = np.zeros((batch * channels, *(1,) * (2 * axes)), np.int64)

@@ -132,7 +132,8 @@ def _target_sums(
     own = np.where(kept, w[np.where(kept, labels, 0)], 0.0)
     sums = np.where(kept, (1 - smoothing) * own + smoothing * w.mean(), 0.0)
     if reduction == "mean":
-        sums /= own.sum()
+        with np.errstate(all="ignore"):
+            sums = np.where(kept, sums / own.sum(), 0.0)
     return sums[:, None].astype(grad.dtype)
 
 
@@ -141,6 +142,10 @@ def _of_probabilities(
 ) -> Tensor:
     x, t = input._array, target._array
     if x.shape != t.shape:
+        if x.ndim > 1 and t.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 0})."
+            )
         raise RuntimeError(
             f"Expected floating point target (class probabilities) of input's shape {list(x.shape)}, "
             f"got {list(t.shape)}"
@@ -195,12 +200,14 @@ def nll_loss(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
             f"shape: {list(weight._array.shape)}"
         )
+    if weight is not None and weight._array.dtype != x.dtype:
+        raise RuntimeError(f"expected scalar type {input.dtype} for weight but found {weight.dtype}")
     kept = t != ignore_index
     wrong = kept & ((t < 0) | (t >= classes))
     if wrong.any():
         raise IndexError(f"Target {t[wrong].flat[0]} is out of bounds.")
     labels = np.where(kept, t, 0).astype(np.int64)
-    w = np.ones(classes, x.dtype) if weight is None else weight._array.astype(x.dtype, copy=False)
+    w = np.ones(classes, x.dtype) if weight is None else weight._array
     scale = np.where(kept, w[labels], 0).astype(x.dtype) if classes else np.zeros(t.shape, x.dtype)
     if x.ndim == 1:
         chosen = input[int(labels)]

@@ -71,11 +71,9 @@ def _made(info: Any, sample: Any, dtype: torch.dtype, translate: Pairs, training
             theirs = info.module_cls(*args, device="cpu", dtype=dtype, **kwargs)
             extra = {"device": "cpu", "dtype": translate(dtype)}
         except TypeError:  # a class without parameters takes neither
-            theirs = info.module_cls(*args, **kwargs).to(dtype)
+            theirs = info.module_cls(*args, **kwargs)
             extra = {}
     ours = offered(info.name)(*translate(args), **translate(kwargs), **extra)
-    if not extra:
-        ours.to(translate(dtype))
     return ours.train(training), theirs.train(training)
 
 
@@ -83,6 +81,8 @@ def _sample(info: Any, sample: Any, dtype: torch.dtype, training: bool) -> str:
     torch.manual_seed(0)
     translate = Pairs()
     ours, theirs = _made(info, sample, dtype, translate, training)
+    theirs.to(dtype)  # buffers that were handed over may be of another
+    ours.to(translate(dtype))
     args, kwargs = sample.forward_input.args, sample.forward_input.kwargs
     our_args, our_kwargs = translate(args), translate(kwargs)
     if any(isinstance(p, torch.nn.parameter.UninitializedTensorMixin) for p in theirs.parameters()):
