@@ -1,0 +1,177 @@
+"""A run that is killed, at any moment, and resumed gives the bits of one that was not."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.training import Trainer
+from fastnn.training.files import read
+
+if sys.platform == "win32":
+    pytest.skip("kill -9 is POSIX", allow_module_level=True)
+
+SCRIPT = Path(__file__).with_name("killable_run.py")
+
+
+def start(folder: Path, how: str = "") -> subprocess.Popen[str]:
+    command = [sys.executable, str(SCRIPT), str(folder), how]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(folder: Path, how: str = "") -> tuple[int, str, str]:
+    process = start(folder, how)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def comparable(folder: Path) -> dict[str, Any]:
+    """The last checkpoint, but for how long the epochs took."""
+    state = read(folder / "last.safetensors")
+    for row in state["history"]:
+        row.pop("seconds")
+    return state
+
+
+def assert_same(one: Any, two: Any, path: str = "") -> None:
+    """Equal to the bit, whatever is in it."""
+    assert type(one) is type(two), path
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), path
+        for key in one:
+            assert_same(one[key], two[key], f"{path}/{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(two), path
+        for index, pair in enumerate(zip(one, two, strict=True)):
+            assert_same(*pair, f"{path}/{index}")
+    elif isinstance(one, fastnn.Tensor):
+        assert one.dtype == two.dtype and one.numpy().tobytes() == two.numpy().tobytes(), path
+    else:
+        assert one == two, path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The state at the end of a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, out, err = finish(folder)
+    assert code == 0 and out.endswith("done\n"), err
+    state = comparable(folder)
+    assert len(state["history"]) == 4 and state["progress"]["step"] == 16  # 7 batches, two a step, make 4 steps
+    return state
+
+
+def test_killed_in_training(tmp_path: Path, whole: dict[str, Any]) -> None:
+    """Three times, each after a random number of steps more; what the process was doing then is anybody's guess."""
+    generator = random.Random(0)
+    kills = 0
+    for _ in range(3):
+        process = start(tmp_path)
+        assert process.stdout is not None
+        for _ in range(generator.randint(1, 4)):
+            if not process.stdout.readline().startswith("step"):
+                break
+        process.kill()
+        process.communicate()
+        kills += process.returncode == -9
+    assert kills >= 2
+    code, out, err = finish(tmp_path)
+    assert code == 0 and out.endswith("done\n"), err
+    assert_same(comparable(tmp_path), whole)
+
+
+@pytest.mark.parametrize("how", ["replace:1", "replace:7", "fsync:13"])
+def test_killed_while_saving(tmp_path: Path, whole: dict[str, Any], how: str) -> None:
+    code, _, err = finish(tmp_path, how)
+    assert code == -9, err
+    last = tmp_path / "last.safetensors"
+    assert last.exists() == (not how.endswith(":1"))
+    if last.exists():
+        read(last)  # the checkpoint before is whole
+    code, out, err = finish(tmp_path)
+    assert code == 0 and out.endswith("done\n"), err
+    assert_same(comparable(tmp_path), whole)
+    best = [name for _, name in whole["callbacks"][-1][1]["kept"]]
+    assert sorted(path.name for path in tmp_path.glob("epoch-*")) == sorted(best)
+
+
+def test_full_disk(tmp_path: Path, whole: dict[str, Any]) -> None:
+    code, _, err = finish(tmp_path, "full:6")
+    assert code == 1
+    assert "cannot be written" in err and "the last good checkpoint is" in err and "last.safetensors" in err
+    assert read(tmp_path / "last.safetensors")["progress"]["step"] == 5
+    code, _, err = finish(tmp_path)
+    assert code == 0, err
+    assert_same(comparable(tmp_path), whole)
+
+
+def test_resume_in_one_process(tmp_path: Path, whole: dict[str, Any]) -> None:
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        import killable_run
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
+    for epochs in (1, 2, 4):
+        trainer, train, validation = killable_run.make(tmp_path, [killable_run.Slow(), killable_run.Shrink(-1)])
+        trainer.fit(train, validation, epochs=epochs, resume=tmp_path)
+        assert trainer.epoch == len(trainer.history) == epochs
+    assert_same(comparable(tmp_path), whole)
+
+
+def state_of(trainer: Trainer) -> Any:
+    return [t.numpy().copy() for t in trainer.model.state_dict().values()]
+
+
+def test_checkpoints_that_do_not_fit(tmp_path: Path, whole: dict[str, Any]) -> None:
+    """A clear message with the file's name, and a trainer as it was."""
+    from fastnn import nn
+
+    def trainer(width: int = 3, optimizers: int = 1, **options: Any) -> Trainer:
+        model = nn.Sequential(nn.Linear(2, width), nn.Linear(width, 1))
+        groups = [{"params": [p]} for p in model.parameters()] if optimizers > 1 else model.parameters()
+        return Trainer(model, fastnn.optim.Adam(groups), nn.MSELoss(), progress=False, **options)
+
+    path = tmp_path / "run.safetensors"
+    made = trainer()
+    made.fit([(fastnn.ones(4, 2), fastnn.ones(4, 1))], epochs=1)
+    made.save(path)
+    for other, words in [
+        (trainer(width=4), "size mismatch for 0.weight"),
+        (trainer(optimizers=2), "parameter groups"),
+        (trainer(metrics={"mae": nn.L1Loss()}), "metrics"),
+    ]:
+        before = state_of(other)
+        with pytest.raises((RuntimeError, ValueError), match=words) as caught:
+            other.fit([], epochs=3, resume=path)
+        assert "run.safetensors" in str(caught.value)
+        assert all(map(np.array_equal, before, state_of(other))) and other.epoch == 0
+    content = path.read_bytes()
+    for size in (0, 7, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(ValueError, match=r"run.safetensors is damaged"):
+            trainer().load(path)
+    fastnn.save({"w": fastnn.ones(3)}, path)
+    with pytest.raises(ValueError, match="holds no state of a training run"):
+        trainer().load(path)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        trainer().load(tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match="ModelCheckpoint"):
+        trainer().fit([], epochs=1, resume=True)
+
+
+def test_another_backend_is_said(tmp_path: Path) -> None:
+    from fastnn import nn
+
+    model = nn.Linear(1, 1)
+    trainer = Trainer(model, fastnn.optim.SGD(model.parameters()), nn.MSELoss(), progress=False)
+    with fastnn.use_backend("numpy"):
+        trainer.save(tmp_path / "x.safetensors")
+    with fastnn.use_backend("cython"), pytest.warns(UserWarning, match="made with the numpy backend"):
+        trainer.load(tmp_path / "x.safetensors")
