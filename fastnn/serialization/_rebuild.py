@@ -133,11 +133,11 @@ def _rebuild_from_type(function: Any, kind: Any, args: Any, state: Any) -> Any:
     if not isinstance(function, Maker) or not isinstance(kind, Maker) or kind.name not in _TENSOR_TYPES:
         raise pickle.UnpicklingError("load: a tensor of a class of its own is not read")
     attributes = dict(state[0] if isinstance(state, tuple) else state or {})
-    persistent = attributes.pop("persistent", True)
-    if attributes.keys() - {"_is_buffer"} or (isinstance(state, tuple) and any(state[1:])):
+    is_buffer, persistent = attributes.pop("_is_buffer", False), attributes.pop("persistent", True)
+    if attributes or (isinstance(state, tuple) and any(state[1:])):
         raise pickle.UnpicklingError("load: a tensor has attributes of its own, which are not read")
     made = function.call(*args)
-    if kind.name == "torch.nn.parameter.Buffer":
+    if is_buffer or kind.name == "torch.nn.parameter.Buffer":
         return Buffer(made, persistent=bool(persistent))
     if kind.name == "torch.nn.parameter.Parameter" and not isinstance(made, Parameter):
         return Parameter(made, requires_grad=made.requires_grad)
