@@ -224,6 +224,8 @@ class ModuleState:
         for name, target in own.items():
             key = prefix + name
             if key in state_dict:
+                if hasattr(target, "materialize") and hasattr(state_dict[key], "materialize"):
+                    continue  # both wait for their shape: see lazy.py
                 value = _fitting(key, state_dict[key], target, error_msgs)
                 if value is not None:
                     writes.append(_Write(self, name, value, local_metadata.get("assign_to_params_buffers", False)))

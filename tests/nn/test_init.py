@@ -82,3 +82,37 @@ def test_default_of_linear() -> None:
     for tensor in (layer.weight, layer.bias):
         values = tensor.detach().numpy()
         assert abs(values).max() <= 0.1 and abs(values.std() - 0.1 / math.sqrt(3)) < 0.006
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(("shape", "groups"), [((4, 3, 5), 1), ((6, 2, 3, 4), 3), ((2, 4, 3, 3, 1), 2), ((2, 3, 1), 1)])
+def test_dirac_as_pytorch(shape: tuple[int, ...], groups: int) -> None:
+    torch = pytest.importorskip("torch")
+    ours = init.dirac_(fastnn.rand(*shape), groups)
+    np.testing.assert_array_equal(ours.numpy(), torch.nn.init.dirac_(torch.rand(*shape), groups).numpy())
+
+
+def test_dirac_passes_its_input_on() -> None:
+    layer = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+    init.dirac_(layer.weight)
+    x = fastnn.rand(1, 3, 5, 5)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), x.numpy())
+    with pytest.raises(ValueError, match="divisible by groups"):
+        init.dirac_(fastnn.empty(3, 1, 1), 2)
+    with pytest.raises(ValueError, match="3, 4, or 5 dimensions"):
+        init.dirac_(fastnn.empty(3, 1))
+
+
+def test_sparse() -> None:
+    drawn = [init.sparse_(fastnn.empty(50, 20), 0.3, 2.0, fastnn.Generator().manual_seed(1)).numpy() for _ in range(2)]
+    np.testing.assert_array_equal(*drawn)
+    assert ((drawn[0] == 0).sum(0) == 15).all()
+    assert abs(drawn[0][drawn[0] != 0].std() - 2) < 0.2
+    with pytest.raises(ValueError, match="2 dimensions"):
+        init.sparse_(fastnn.empty(3), 0.1)
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal", "eye", "xavier_uniform", "kaiming_normal", "orthogonal"])
+def test_older_names_warn(name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"deprecated in favor of `nn.init.{name}_`"):
+        assert getattr(init, name)(fastnn.empty(3, 3)).shape == (3, 3)
