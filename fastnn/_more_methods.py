@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from fastnn import _core
+from fastnn import fill as _fill
+from fastnn import sampling as _sampling
 from fastnn.linalg import _older as _older
 from fastnn.linalg import norms as _norms
 from fastnn.linalg import solving as _solving
+from fastnn.ops import arithmetic as _arithmetic
 from fastnn.ops import counting as _counting
 from fastnn.ops import cumulative as _cumulative
 from fastnn.ops import diagonals as _diagonals
+from fastnn.ops import elementwise as _elementwise
 from fastnn.ops import elementwise_more as _elementwise_more
 from fastnn.ops import grids as _grids
 from fastnn.ops import in_place_forms as _in_place_forms
 from fastnn.ops import matmul as _matmul
+from fastnn.ops import odds as _odds
 from fastnn.ops import order as _order
 from fastnn.ops import pairs as _pairs
 from fastnn.ops import products as _products
 from fastnn.ops import renorm as _renorm
 from fastnn.ops import scatter_more as _scatter_more
+from fastnn.ops import select as _select
 from fastnn.ops import special as _special
 
 
@@ -140,6 +146,15 @@ class MoreMethods(_core.TensorBase):
     resize_ = _renorm.resize_
     resize_as_ = _renorm.resize_as_
 
+    # ops/odds.py
+    apply_ = _odds.apply_
+    get_device = _odds.get_device
+    is_nonzero = _odds.is_nonzero
+    is_same_size = _odds.is_same_size
+    map_ = _odds.map_
+    narrow_copy = _odds.narrow_copy
+    new_empty_strided = _odds.new_empty_strided
+
     # linalg/_older.py
     cholesky = _older.cholesky
     inverse = _older.inverse
@@ -242,7 +257,27 @@ class MoreMethods(_core.TensorBase):
     unsqueeze_ = _in_place_forms.unsqueeze_
     xlogy_ = _in_place_forms.xlogy_
 
+    # fill.py and sampling.py
+    bernoulli = _sampling.bernoulli
+    cauchy_ = _fill.cauchy_
+    geometric_ = _fill.geometric_
+    log_normal_ = _fill.log_normal_
+    multinomial = _sampling.multinomial
+
     # second names
+    absolute_ = _elementwise.abs_
+    arccos = _elementwise.acos
+    arccosh = _elementwise.acosh
+    arcsin = _elementwise.asin
+    arcsinh = _elementwise.asinh
+    arctan = _elementwise.atan
+    arctanh = _elementwise.atanh
+    clip_ = _select.clamp_
+    divide_ = _arithmetic.div_
+    multiply_ = _arithmetic.mul_
+    negative_ = _elementwise.neg_
+    subtract_ = _arithmetic.sub_
+    true_divide_ = _arithmetic.div_
     arccos_ = _in_place_forms.acos_
     arccosh_ = _in_place_forms.acosh_
     arcsin_ = _in_place_forms.asin_

@@ -120,3 +120,46 @@ def random_(
     rng = pick(generator, "random_").numpy
     _core.check_inplace(tensor)
     return _store(tensor, integer_array(rng, low, high, array.shape, array.dtype, "random_"), "RandomBackward0")
+
+
+def cauchy_(tensor: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers of Cauchy's distribution of a median and a half width sigma. RuntimeError unless sigma > 0."""
+    array = tensor._array
+    if array.dtype.kind != "f":
+        raise RuntimeError(
+            "cauchy_(): Cauchy distribution is a continuous probability distribution. dtype must be a floating point "
+            f"but you specified {dtypes.from_numpy_dtype(array.dtype)}"
+        )
+    centre, width = number_argument("cauchy_", "median", median), number_argument("cauchy_", "sigma", sigma)
+    if not width > 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={width}")
+    rng = pick(generator, "cauchy_").numpy
+    _core.check_inplace(tensor)
+    with np.errstate(over="ignore"):
+        drawn = (rng.standard_cauchy(array.shape) * width + centre).astype(array.dtype)
+    return _store(tensor, drawn, "CauchyBackward0")
+
+
+def geometric_(tensor: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill with how many trials of chance p it takes to the first success: 1, 2, ... RuntimeError unless 0 < p < 1."""
+    array = tensor._array
+    chance = number_argument("geometric_", "p", p)
+    if not 0 < chance < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={chance}")
+    rng = pick(generator, "geometric_").numpy
+    _core.check_inplace(tensor)
+    return _store(tensor, np.asarray(rng.geometric(chance, array.shape)).astype(array.dtype), "GeometricBackward0")
+
+
+def log_normal_(tensor: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with exp of normal numbers of that mean and deviation. RuntimeError unless std > 0."""
+    array = tensor._array
+    floating("log_normal_", array.dtype)
+    centre, spread = number_argument("log_normal_", "mean", mean), number_argument("log_normal_", "std", std)
+    if not spread > 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={spread}")
+    rng = pick(generator, "log_normal_").numpy
+    _core.check_inplace(tensor)
+    with np.errstate(over="ignore"):
+        drawn = np.exp(normal_array(rng, array.shape, array.dtype) * spread + centre)
+    return _store(tensor, np.asarray(drawn).astype(array.dtype), "LogNormalBackward0")

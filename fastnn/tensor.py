@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
 from fastnn._methods import Methods
 from fastnn.device import device as Device
-from fastnn.ops import arithmetic, compare, elementwise, pieces
+from fastnn.ops import arithmetic, compare, elementwise, odds, pairs, pieces
+from fastnn.ops import in_place_forms as _in_place_forms
 from fastnn.ops import index as _index
+from fastnn.ops import join as _join
 from fastnn.ops import matmul as _matmul
 from fastnn.ops import shape as _shape
+from fastnn.ops import special as _special
 from fastnn.size import Size
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from fastnn.utils.hooks import RemovableHandle
 
 CPU = Device("cpu")
+_T = TypeVar("_T")
 
 
 class Tensor(Methods):
@@ -125,9 +129,33 @@ class Tensor(Methods):
         """Whether the dtype has negative numbers."""
         return self._array.dtype.kind in "if"
 
+    is_cpu = True
     is_cuda = False
-    is_sparse = False
+    is_meta = False
+    is_mps = False
+    is_xpu = False
+    is_nested = False
     is_quantized = False
+    is_sparse = False
+    is_sparse_csr = False
+
+    def is_pinned(self) -> builtins.bool:
+        """False: there is no device to pin memory for."""
+        return False
+
+    def is_shared(self) -> builtins.bool:
+        """False: the memory is this process's own."""
+        return False
+
+    def polygamma(self, n: builtins.int) -> Tensor:
+        """The n-th derivative of digamma."""
+        return _special.polygamma(n, self)
+
+    def as_subclass(self, cls: builtins.type[_T]) -> _T:
+        """An instance of cls, a subclass of Tensor, of the same memory. TypeError for another class."""
+        made: _T = _core.make_subclass(cls, self)
+        return made
+
     layout = None
 
     # -------------------------------------------------------------------------------------------- the tape
@@ -243,6 +271,10 @@ class Tensor(Methods):
         """self in bool."""
         return self.to(dtypes.bool)
 
+    def char(self) -> Tensor:
+        """self in int8."""
+        return self.to(dtypes.int8)
+
     def byte(self) -> Tensor:
         """self in uint8."""
         return self.to(dtypes.uint8)
@@ -301,6 +333,9 @@ class Tensor(Methods):
         value = element._array if isinstance(element, _core.TensorBase) else element
         return bool((self._array == value).any())
 
+    def __reversed__(self) -> Tensor:
+        return _join.flip(self, 0) if self._array.ndim else self
+
     def __hash__(self) -> builtins.int:
         return id(self)
 
@@ -323,6 +358,15 @@ class Tensor(Methods):
     __imul__ = arithmetic.mul_
     __itruediv__ = arithmetic.div_
     __ipow__ = arithmetic.pow_
+    __ifloordiv__ = _in_place_forms.floor_divide_
+    __imod__ = _in_place_forms.remainder_
+    __iand__ = _in_place_forms.bitwise_and_
+    __ior__ = _in_place_forms.bitwise_or_
+    __ixor__ = _in_place_forms.bitwise_xor_
+    __lshift__ = pairs.bitwise_left_shift
+    __rshift__ = pairs.bitwise_right_shift
+    __ilshift__ = _in_place_forms.bitwise_left_shift_
+    __irshift__ = _in_place_forms.bitwise_right_shift_
     __neg__ = elementwise.neg
     __pos__ = elementwise.positive
     __abs__ = elementwise.abs
@@ -339,6 +383,14 @@ class Tensor(Methods):
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return arithmetic.div(other, self)
+
+    __rdiv__ = __rtruediv__
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return pairs.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return pairs.bitwise_right_shift(other, self)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
         return arithmetic.floor_divide(other, self)
@@ -360,7 +412,17 @@ class Tensor(Methods):
     @property
     def mT(self) -> Tensor:
         """The last two dimensions swapped."""
-        return _shape.transpose(self, -2, -1)
+        return odds.matrix_transpose(self)
+
+    @property
+    def mH(self) -> Tensor:
+        """The last two dimensions swapped: real numbers are their own conjugates."""
+        return odds.matrix_transpose(self, "mH")
+
+    @property
+    def H(self) -> Tensor:
+        """A matrix transposed: real numbers are their own conjugates."""
+        return odds.conjugate_transpose(self)
 
 
 def _dim(dim: SupportsIndex, ndim: int) -> int:

@@ -25,7 +25,7 @@ from fastnn.linalg.solving import (
     tensorinv,
     tensorsolve,
 )
-from fastnn.ops.grids import vander
+from fastnn.ops.grids import vander as _vander
 from fastnn.ops.matmul import matmul
 from fastnn.ops.pieces import diagonal as _diagonal
 from fastnn.ops.products import linalg_cross as cross
@@ -74,6 +74,11 @@ __all__ = [
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of the matrices in dimensions dim1 and dim2, as a view."""
     return _diagonal(A, offset, dim1, dim2)
+
+
+def vander(x: Tensor, N: int | None = None) -> Tensor:
+    """The powers 1, x, ..., x**(N - 1) of vectors (..., n), as columns; N: n unless given."""
+    return _vander(x, N, increasing=True)
 
 
 def eig(A: Tensor) -> Any:

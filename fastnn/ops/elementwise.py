@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     Unary = Callable[[Tensor], Tensor]
 
 __all__ = [
-    "abs", "abs_", "absolute", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_",
-    "cosh", "erf", "exp", "exp2", "exp_", "expm1", "floor", "floor_", "frac", "isfinite", "isinf", "isnan", "log",
-    "log10", "log1p", "log2", "log_", "neg", "neg_", "negative", "positive", "reciprocal", "reciprocal_", "round",
-    "round_", "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh", "sqrt", "sqrt_", "square", "square_", "tan",
-    "trunc", "trunc_",
+    "abs", "abs_", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin",
+    "asinh", "atan", "atanh", "ceil", "ceil_", "cos", "cos_", "cosh", "erf", "exp", "exp2", "exp_", "expm1", "floor",
+    "floor_", "frac", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "log_", "neg", "neg_", "negative",
+    "positive", "reciprocal", "reciprocal_", "round", "round_", "rsqrt", "rsqrt_", "sgn", "sign", "sin", "sin_", "sinh",
+    "sqrt", "sqrt_", "square", "square_", "tan", "trunc", "trunc_",
 ]  # fmt: skip
 
 
@@ -205,6 +205,12 @@ floor: Unary = _BY_NAME["floor"]
 ceil: Unary = _BY_NAME["ceil"]
 trunc: Unary = _BY_NAME["trunc"]
 frac: Unary = _BY_NAME["frac"]
+arccos: Unary = acos
+arccosh: Unary = acosh
+arcsin: Unary = asin
+arcsinh: Unary = asinh
+arctan: Unary = atan
+arctanh: Unary = atanh
 negative: Unary = neg
 absolute: Unary = abs
 sgn: Unary = sign
@@ -271,4 +277,8 @@ cos_: Unary = _in_place_form(cos)
 floor_: Unary = _in_place_form(floor)
 ceil_: Unary = _in_place_form(ceil)
 trunc_: Unary = _in_place_form(trunc)
-round_: Unary = _in_place_form(round)
+
+
+def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """round, in place."""
+    return in_place(round, input, decimals=decimals)

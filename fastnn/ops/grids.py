@@ -213,14 +213,14 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     from fastnn.ops.join import flip
 
     v = tensor_argument(x, "vander", "x")
-    if v._array.ndim != 1:
-        raise RuntimeError("x must be a one-dimensional tensor.")
-    count = v._array.size if N is None else integer(N, "vander", "N")
+    if v._array.ndim == 0:
+        raise RuntimeError("vander: x must be a one-dimensional tensor.")
+    count = v._array.shape[-1] if N is None else integer(N, "vander", "N")
     if count < 0:
         raise RuntimeError("N must be non-negative.")
     powers = _core.wrap(np.arange(count).astype(v._array.dtype if v._array.dtype.kind == "f" else np.int64))
-    out = v.unsqueeze(1) ** powers
-    return out if increasing else flip(out, 1)
+    out = v.unsqueeze(-1) ** powers
+    return out if increasing else flip(out, -1)
 
 
 # ------------------------------------------------------------------------------------------------ indices

@@ -163,6 +163,8 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 
 
 def _plus(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    if product._array.dtype.kind in "iu":  # PyTorch cuts the factors to integers
+        beta, alpha = int(beta), int(alpha)
     if alpha != 1:
         product = product * alpha
     if beta == 0:  # NaN in input is then ignored

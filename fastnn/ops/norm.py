@@ -81,6 +81,7 @@ def _norm_backward(ctx: Node, grad: Tensor) -> Tensor:
         powers = x.sign() * x.abs() ** lower
     else:  # a negative power, that would be infinite at 0
         powers = x.sign() * infinite_for_zero(x.abs()) ** lower
+        return powers * (grad * out**-lower)
     return powers * (grad / infinite_for_zero(out) ** lower)
 
 
