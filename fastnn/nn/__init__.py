@@ -54,7 +54,7 @@ from fastnn.nn.loss_composed import (
     TripletMarginWithDistanceLoss,
 )
 from fastnn.nn.loss_pointwise import BCELoss, BCEWithLogitsLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, SmoothL1Loss
-from fastnn.nn.loss_sequence import CTCLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions, NLLLoss2d
+from fastnn.nn.loss_sequence import CTCLoss, LinearCrossEntropyLoss, NLLLoss2d
 from fastnn.nn.module import Module
 from fastnn.nn.norm import (
     BatchNorm1d,
@@ -128,6 +128,7 @@ from fastnn.nn.upsampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from fastnn.ops.linear_cross_entropy import LinearCrossEntropyOptions
 
 __all__ = [
     "AdaptiveAvgPool1d",

@@ -130,7 +130,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def predict(self, input: Tensor) -> Tensor:
         """(N, in_features) to (N,): the most probable class; clusters are looked into only where the head says so."""
         head_output = self.head(input)
-        best = head_output.argmax(1)
+        best: Tensor = head_output.argmax(1)
         rare = np.flatnonzero(best._array >= self.shortlist_size)
         if rare.size:
             at = _core.wrap(rare)

@@ -196,9 +196,11 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError("dim 0 must be divisible by groups")
     values = np.zeros(tensor._array.shape, tensor._array.dtype)
     each = outputs // groups
-    kept = np.arange(min(each, channels))
+    kept = range(min(each, channels))
+    middle = tuple(n // 2 for n in window)
     for group in range(groups):
-        values[(group * each + kept, kept, *(n // 2 for n in window))] = 1
+        for channel in kept:
+            values[(group * each + channel, channel, *middle)] = 1
     with no_grad():
         return tensor.copy_(_core.wrap(values))
 

@@ -54,7 +54,7 @@ class _Uninitialized(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         found = memo.get(id(self))
         if found is None:
-            found = type(self)(requires_grad=self.requires_grad, dtype=self.dtype)  # type: ignore[call-arg]
+            found = type(self)(requires_grad=self.requires_grad, dtype=self.dtype)
             memo[id(self)] = found
         return found
 

@@ -152,8 +152,9 @@ def _centres(before: int, after: int, align: bool, scale: float | None, dtype: n
 
 
 def _nearest(before: int, after: int, align: bool, scale: float | None, dtype: np.dtype[Any]) -> Taps:
-    real = np.float64 if dtype == np.float64 else np.float32
-    place = np.floor(real(_step(before, after, False, scale)) * np.arange(after, dtype=real))
+    real = np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    steps: Array = np.arange(after, dtype=real)
+    place = np.floor(steps * real.type(_step(before, after, False, scale)))
     return _single(place, before)
 
 
@@ -211,7 +212,8 @@ _TAPS: dict[str, Callable[[int, int, bool, float | None, np.dtype[Any]], Taps]] 
 
 
 def _triangle(t: Array) -> Array:
-    return np.maximum(1 - np.abs(t), 0)
+    heights: Array = np.maximum(1 - np.abs(t), 0)
+    return heights
 
 
 def _cubic_filter(t: Array) -> Array:

@@ -103,9 +103,9 @@ def _by_pieces(
         return _by_pieces(input.unsqueeze(0), linear_weight, target.unsqueeze(0), *rest).squeeze(0)
     if x.dtype == np.float16:
         single = np.dtype(np.float32)
-        wide = [None if t is None else cast(t, single) for t in (linear_bias, weight)]
+        bias, factors = (None if t is None else cast(t, single) for t in (linear_bias, weight))
         both = (cast(input, single), cast(linear_weight, single))
-        return cast(_by_pieces(*both, target, *wide, reduction, ignore_index, options), x.dtype)
+        return cast(_by_pieces(*both, target, bias, factors, reduction, ignore_index, options), x.dtype)
     for name, tensor in (("linear_weight", linear_weight), ("linear_bias", linear_bias), ("weight", weight)):
         if tensor is not None and tensor._array.dtype != x.dtype:
             raise RuntimeError(f"expected {name} of input's dtype, {input.dtype}, but got {tensor.dtype}")

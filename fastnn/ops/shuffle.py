@@ -20,7 +20,7 @@ def _image(input: Any, name: str) -> tuple[tuple[int, ...], int, int, int]:
         raise RuntimeError(
             f"{name} expects input to have at least 3 dimensions, but got input with {x.ndim} dimension(s)"
         )
-    return x.shape[:-3], *x.shape[-3:]  # type: ignore[return-value]
+    return x.shape[:-3], *x.shape[-3:]
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
