@@ -88,11 +88,28 @@ def clip_grad_norm_(
     if is_generator and not parameters:
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    value = total.item()
-    # An infinite norm gives 0, a NaN one NaN, as in PyTorch.
-    factor = float(max_norm) / (value + 1e-6)
-    _scale(gradients, 1.0 if factor > 1.0 else factor, math.inf)
+    clip_grads_with_norm_(parameters, max_norm, total)
     return total
+
+
+def clip_grad_norm(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The older name of ``clip_grad_norm_``."""
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale all gradients by max_norm / total_norm where that is below 1; ``foreach`` changes nothing."""
+    # An infinite norm gives 0, a NaN one NaN, as in PyTorch.
+    factor = float(max_norm) / (total_norm.item() + 1e-6)
+    _scale(_gradients(_as_list(parameters)), 1.0 if factor > 1.0 else factor, math.inf)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
