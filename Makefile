@@ -5,13 +5,18 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := $(shell find fastnn kernels -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.h')
 
-.PHONY: bench test parity lint sanitize wheel clean
+.PHONY: bench test examples parity lint sanitize wheel clean
 
 bench: .venv/.built
 	$(BIN)/python -m benchmarks $(ARGS)
 
 test: .venv/.built
 	$(BIN)/python -m pytest $(ARGS)
+
+# All examples with short settings, and a table of what they reached; ARGS="mlp cnn", ARGS=--full. What data the machine
+# does not have is downloaded.
+examples: .venv/.built
+	$(BIN)/python examples/run_all.py $(ARGS) -- --download
 
 # PyTorch's own samples through both libraries, where PyTorch is installed too; writes docs/parity.md.
 parity: .venv/.built
