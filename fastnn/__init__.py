@@ -243,6 +243,14 @@ from fastnn.ops.shape import (
     unflatten,
     unsqueeze,
 )
+from fastnn.ops.bilinear import bilinear
+from fastnn.ops.conv_tbc import conv_tbc
+from fastnn.ops.distance import pdist
+from fastnn.ops.dropout_kinds import alpha_dropout, alpha_dropout_, feature_alpha_dropout, feature_alpha_dropout_, feature_dropout, feature_dropout_
+from fastnn.ops.loss_composed import cosine_similarity, pairwise_distance
+from fastnn.ops.shuffle import channel_shuffle, native_channel_shuffle, pixel_shuffle, pixel_unshuffle
+from fastnn.ops.layer_norm import layer_norm, rms_norm
+from fastnn.ops.batch_norm import group_norm
 from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.ops.strided import as_strided
 from fastnn.ops.special import (
@@ -515,6 +523,8 @@ __all__ = [
     "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
+    "alpha_dropout_",
     "amax",
     "amin",
     "aminmax",
@@ -554,6 +564,7 @@ __all__ = [
     "baddbmm",
     "bartlett_window",
     "bernoulli",
+    "bilinear",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",
@@ -578,6 +589,7 @@ __all__ = [
     "celu",
     "celu_",
     "chain_matmul",
+    "channel_shuffle",
     "channels_last",
     "channels_last_3d",
     "cholesky",
@@ -601,6 +613,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -610,6 +623,7 @@ __all__ = [
     "cos_",
     "cosh",
     "cosh_",
+    "cosine_similarity",
     "count_nonzero",
     "cov",
     "cross",
@@ -664,6 +678,10 @@ __all__ = [
     "expm1",
     "expm1_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_alpha_dropout_",
+    "feature_dropout",
+    "feature_dropout_",
     "fill",
     "finfo",
     "fix",
@@ -709,6 +727,7 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "group_norm",
     "gru",
     "gru_cell",
     "gt",
@@ -769,6 +788,7 @@ __all__ = [
     "kernels",
     "kron",
     "kthvalue",
+    "layer_norm",
     "lcm",
     "lcm_",
     "ldexp",
@@ -843,6 +863,7 @@ __all__ = [
     "nansum",
     "narrow",
     "narrow_copy",
+    "native_channel_shuffle",
     "ne",
     "neg",
     "neg_",
@@ -860,9 +881,13 @@ __all__ = [
     "ones_like",
     "optim",
     "outer",
+    "pairwise_distance",
+    "pdist",
     "permute",
     "pi",
     "pinverse",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "polygamma",
     "positive",
     "pow",
@@ -893,6 +918,7 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "result_type",
+    "rms_norm",
     "rnn_relu",
     "rnn_relu_cell",
     "rnn_tanh",

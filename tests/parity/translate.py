@@ -72,7 +72,7 @@ def _public_names() -> dict[int, tuple[str, Any]]:
     names: dict[int, tuple[str, Any]] = {}
     for place in _NAMESPACES:
         namespace = _resolve(torch, place)
-        for name in dir(namespace):
+        for name in sorted(dir(namespace), key=lambda name: name.startswith("_")):  # public names first
             if place == "" and name.startswith("_"):
                 continue
             value = getattr(namespace, name, None)
