@@ -246,7 +246,14 @@ from fastnn.ops.shape import (
 from fastnn.ops.bilinear import bilinear
 from fastnn.ops.conv_tbc import conv_tbc
 from fastnn.ops.distance import pdist
-from fastnn.ops.dropout_kinds import alpha_dropout, alpha_dropout_, feature_alpha_dropout, feature_alpha_dropout_, feature_dropout, feature_dropout_
+from fastnn.ops.dropout_kinds import (
+    alpha_dropout,
+    alpha_dropout_,
+    feature_alpha_dropout,
+    feature_alpha_dropout_,
+    feature_dropout,
+    feature_dropout_,
+)
 from fastnn.ops.loss_composed import cosine_similarity, pairwise_distance
 from fastnn.ops.shuffle import channel_shuffle, native_channel_shuffle, pixel_shuffle, pixel_unshuffle
 from fastnn.ops.layer_norm import layer_norm, rms_norm
