@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
-from fastnn import _conversion, _core, creation, dlpack, dtypes, printing
+from fastnn import _conversion, _core, creation, dlpack, dtypes, printing, shared_memory
 from fastnn._methods import Methods
 from fastnn.device import device as Device
 from fastnn.ops import arithmetic, compare, elementwise, odds, pairs, pieces
@@ -143,9 +143,8 @@ class Tensor(Methods):
         """False: there is no device to pin memory for."""
         return False
 
-    def is_shared(self) -> builtins.bool:
-        """False: the memory is this process's own."""
-        return False
+    is_shared = shared_memory.is_shared
+    share_memory_ = shared_memory.share_memory_
 
     def polygamma(self, n: builtins.int) -> Tensor:
         """The n-th derivative of digamma."""

@@ -43,6 +43,20 @@ def _addindent(text: str, spaces: int) -> str:
     return "\n".join([first] + [" " * spaces + line if line.strip() else "" for line in rest])
 
 
+class _Getattr:
+    """For subclasses of Module that define ``__getattr__``: what their ``super().__getattr__(name)`` calls.
+
+    Not Module's own, because a class with ``__getattr__`` has slower attributes, found or not.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__:
+            return self.__dict__[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
 class Module(ModuleTree, ModuleHooks, ModuleState):
     """Base class of all layers and models, as in PyTorch.
 
@@ -56,7 +70,13 @@ class Module(ModuleTree, ModuleHooks, ModuleState):
     _non_persistent_buffers_set: set[str]
     _modules: dict[str, Module | None]
     _version: int = 1
+    dump_patches: bool = False
     call_super_init: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__getattr__" in cls.__dict__ and not issubclass(cls, _Getattr):
+            cls.__bases__ = (*cls.__bases__, _Getattr)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
@@ -319,8 +339,8 @@ class Module(ModuleTree, ModuleHooks, ModuleState):
         raise RuntimeError(f"cuda(device={device!r}): fastnn runs on the CPU only; leave the call out, or use cpu()")
 
     def share_memory(self) -> Self:
-        """Does nothing, as nothing is sent to other processes."""
-        return self
+        """Move parameters and buffers to memory that processes forked from now on share; see Tensor.share_memory_."""
+        return self._apply(lambda t: t.share_memory_())
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Replace parameters and buffers by uninitialized ones of the same shapes and dtypes."""

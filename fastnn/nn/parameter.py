@@ -38,12 +38,18 @@ class Parameter(Tensor):
         return found
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return type(self), (self.detach(), self.requires_grad)
+        return _parameter, (type(self), self.detach(), self.requires_grad, dict(self.__dict__))
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
     __str__ = __repr__
+
+
+def _parameter(cls: type[Parameter], data: Tensor, requires_grad: bool, attributes: dict[str, Any]) -> Parameter:
+    made = cls(data, requires_grad)
+    made.__dict__.update(attributes)
+    return made
 
 
 class Buffer(Tensor):

@@ -1,7 +1,10 @@
-"""Folding of batch norms, functional_call, skip_init and stacked states."""
+"""Folding of batch norms, functional_call, skip_init, stacked states; modules that wrap, share and travel."""
 
 from __future__ import annotations
 
+import copy
+import os
+import pickle
 from typing import Any
 
 import numpy as np
@@ -133,3 +136,59 @@ def test_clipping_with_a_norm_that_is_known() -> None:
     assert nn.utils.get_total_norm([weight.grad for weight in weights]).item() == pytest.approx(1.0, abs=1e-5)
     nn.utils.clip_grads_with_norm_(weights, 5.0, fastnn.tensor(1.0))
     assert nn.utils.get_total_norm([weight.grad for weight in weights]).item() == pytest.approx(1.0, abs=1e-5)
+
+
+class Wrapper(nn.Module):
+    """Passes what it does not know on to the module inside."""
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inside"), name)
+
+    def forward(self, x: Any) -> Any:
+        return self.inside(x)
+
+
+class Twice(Wrapper):
+    def __getattr__(self, name: str) -> Any:
+        return 5 if name == "five" else super().__getattr__(name)
+
+
+def test_a_wrapper_may_ask_super_for_attributes() -> None:
+    wrapper = Wrapper(nn.Linear(3, 4))
+    assert wrapper.in_features == 3 and wrapper.weight is wrapper.inside.weight
+    assert not hasattr(wrapper, "nothing") and Twice(nn.ReLU()).five == 5 and not hasattr(Twice(nn.ReLU()), "six")
+    assert list(wrapper.state_dict()) == ["inside.weight", "inside.bias"]
+    assert copy.deepcopy(wrapper)(fastnn.ones(1, 3)).tolist() == wrapper(fastnn.ones(1, 3)).tolist()
+    assert "__getattr__" not in dir(nn.Linear(1, 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_shared_memory_is_seen_by_forked_processes() -> None:
+    layer = nn.Linear(2, 2)
+    values, weight = layer.weight.detach().clone(), layer.weight
+    assert not weight.is_shared() and layer.share_memory() is layer
+    assert weight.is_shared() and layer.weight is weight and fastnn.equal(weight, values)
+    pid = os.fork()
+    if pid == 0:
+        with fastnn.no_grad():
+            layer.weight.fill_(7)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert fastnn.equal(weight, fastnn.full((2, 2), 7.0))
+    assert weight.share_memory_() is weight
+    weight.sum().backward()
+    assert weight.grad is not None and not weight.grad.is_shared()
+
+
+def test_attributes_of_parameters_are_pickled() -> None:
+    parameter = nn.Parameter(fastnn.ones(2), requires_grad=False)
+    parameter.group = "slow"
+    loaded = pickle.loads(pickle.dumps(parameter))
+    assert loaded.group == "slow" and isinstance(loaded, nn.Parameter) and not loaded.requires_grad
