@@ -1,0 +1,130 @@
+"""Convolutional nets on real images: [Conv-BN-ReLU-Pool] x N with dropout and a linear layer, and a small ResNet, both
+with augmentation. Digits by default; Fashion-MNIST's 60,000 images as well in the full settings (--images).
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from common import Example, loaders, percent, standardized, training_step
+
+import fastnn as torch
+from fastnn import nn
+from fastnn.optim.lr_scheduler import OneCycleLR
+from fastnn.training import Accuracy, ConfusionMatrix, plot_confusion_matrix, plot_history, summary
+from fastnn.transforms import Compose, RandomAffine, RandomCrop, RandomErasing, RandomHorizontalFlip
+from fastnn.utils.data import TensorDataset
+
+
+def conv_bn_relu(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def plain_cnn(size: int, channels: list[int], classes: int) -> nn.Sequential:
+    """[Conv-BN-ReLU-Pool] x N, flatten, dropout, linear, for square grey images."""
+    layers: list[nn.Module] = []
+    inputs = 1
+    for outputs in channels:
+        layers += [*conv_bn_relu(inputs, outputs), nn.MaxPool2d(2)]
+        inputs, size = outputs, size // 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(inputs * size * size, classes))
+
+
+class Block(nn.Module):
+    """relu(x + f(x)), f two convolutions with batch norm (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv_bn_relu(inputs, outputs, stride), *conv_bn_relu(outputs, outputs)[:2])
+        self.skip: nn.Module = nn.Identity()
+        if inputs != outputs or stride != 1:
+            self.skip = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(self.body(x) + self.skip(x))
+
+
+def small_resnet(width: int, classes: int) -> nn.Sequential:
+    """A first convolution, three stages of one block each, halving the image, and the mean of what is left."""
+    return nn.Sequential(
+        *conv_bn_relu(1, width),
+        Block(width, width, 1),
+        Block(width, 2 * width, 2),
+        Block(2 * width, 4 * width, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4 * width, classes),
+    )
+
+
+def run(
+    example: Example,
+    name: str,
+    train: TensorDataset,
+    test: TensorDataset,
+    classes: list[str],
+    nets: dict[str, tuple[Any, float, int]],
+    augment: Any,
+    batch_size: int,
+    rate: float,
+) -> None:
+    """Train each net, given as a function that makes it, its target and its epochs, on one data set."""
+    train, test = standardized(train, test)
+    train_loader, test_loader = loaders(train, test, batch_size)
+    for kind, (make, goal, epochs) in nets.items():
+        torch.manual_seed(example.args.seed)
+        model = make()
+        example.say(str(summary(model, train.tensors[0][:1])).splitlines()[-3])
+        optimizer = torch.optim.SGD(model.parameters(), rate / 25, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        matrix = ConfusionMatrix(len(classes))
+        trainer = example.fit(
+            f"{name}-{kind}",
+            model,
+            optimizer,
+            train_loader,
+            test_loader,
+            epochs=epochs,
+            metrics={"accuracy": Accuracy(), "confusion": matrix},
+            scheduler=OneCycleLR(optimizer, rate, epochs=epochs, steps_per_epoch=len(train_loader)),
+            schedule="step",
+            augment=augment,
+        )
+        reached = trainer.evaluate(test_loader)["accuracy"]  # of the last epoch: the test set chooses nothing
+        plot_history(trainer.history, example.out / f"{name}-{kind}.png")
+        plot_confusion_matrix(matrix.matrix, example.out / f"{name}-{kind}-confusion.png", classes)
+        faster = example.speed_up(training_step(model, nn.CrossEntropyLoss(), train_loader))
+        example.result(kind, name, percent(goal), percent(reached), reached >= goal, faster)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", choices=["digits", "fashion", "both"], help="(both; digits with --quick)")
+
+
+def main() -> None:
+    example = Example("cnn", __doc__ or "", 12, 20, options)
+    chosen = example.args.images or ("digits" if example.quick else "both")
+    if chosen in ("digits", "both"):
+        name, train, test, classes = example.digits()
+        goal, epochs = (0.98, example.epochs) if example.quick else (0.99, 5 * example.epochs)
+        nets: dict[str, tuple[Any, float, int]] = {
+            "plain CNN": (lambda: plain_cnn(8, [32, 64], 10), goal, epochs),
+            "small ResNet": (lambda: small_resnet(16, 10), goal, epochs),
+        }
+        run(example, name, train, test, classes, nets, RandomAffine(10, (0.1, 0.1), (0.9, 1.1)), 32, 0.1)
+    if chosen in ("fashion", "both"):
+        name, train, test, classes = example.images(6000 if example.quick else None)
+        if name == "Fashion-MNIST":
+            epochs = min(example.epochs, 2) if example.quick else example.epochs
+            goals = (0.75, 0.75) if example.quick else (0.925, 0.94)
+            nets = {
+                "plain CNN": (lambda: plain_cnn(28, [32, 64, 128], 10), goals[0], epochs),
+                "small ResNet": (lambda: small_resnet(32, 10), goals[1], 2 * epochs),
+            }
+            augment = Compose([RandomCrop(28, padding=2), RandomHorizontalFlip(), RandomErasing(0.25)])
+            run(example, name, train, test, classes, nets, augment, 128, 0.15)
+    example.finish()
+
+
+if __name__ == "__main__":
+    main()
