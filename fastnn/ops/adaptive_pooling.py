@@ -11,7 +11,7 @@ from fastnn import _core
 from fastnn._core import dense
 from fastnn.kernels import K
 from fastnn.ops.dims import integer
-from fastnn.ops.gate import cast
+from fastnn.ops.gate import cast, tensor_argument
 from fastnn.ops.pooling import HALF, SINGLE, checked, planes, record_max
 
 if TYPE_CHECKING:
@@ -36,9 +36,17 @@ def _out_size(function: str, x: Array, axes: int, output_size: Sizes) -> tuple[i
     return tuple(found)
 
 
+def _checked(function: str, axes: int, input: Tensor, output_size: Sizes) -> Array:
+    """input's array; ValueError, as in PyTorch, where it has fewer dimensions than output_size asks for."""
+    array = tensor_argument(input, function)._array
+    if axes > 1 and isinstance(output_size, (tuple, list)) and array.ndim <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+    return checked(function, axes, input)
+
+
 def adaptive_avg_pool(function: str, axes: int, input: Tensor, output_size: Sizes) -> Tensor:
     """The means of the windows."""
-    x = checked(function, axes, input)
+    x = _checked(function, axes, input, output_size)
     out_size = _out_size(function, x, axes, output_size)
     if x.dtype == HALF:
         return cast(adaptive_avg_pool(function, axes, cast(input, SINGLE), output_size), HALF)
@@ -69,7 +77,7 @@ def _avg_spread_backward(ctx: Node, grad: Tensor) -> Tensor:
 
 def adaptive_max_pool(function: str, axes: int, input: Tensor, output_size: Sizes) -> tuple[Tensor, Tensor]:
     """The maxima of the windows and their places."""
-    x = checked(function, axes, input)
+    x = _checked(function, axes, input, output_size)
     out_size = _out_size(function, x, axes, output_size)
     if x.dtype == HALF:
         values, places = adaptive_max_pool(function, axes, cast(input, SINGLE), output_size)

@@ -61,6 +61,8 @@ def batch_norm(
     where shapes or dtypes do not fit; ValueError for one value a channel or an eps of 0 in training.
     """
     x = argument(input, "batch_norm", weight=weight, bias=bias)
+    if x.shape == (0,):  # nothing, without channels even: PyTorch gives it back
+        return input.clone()
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     batch, channels, size = _channels(x, "batch_norm", **named)
     if not training and (running_mean is None or running_var is None):

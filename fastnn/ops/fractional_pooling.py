@@ -102,7 +102,9 @@ def _pool(
         places_in = places_in * extent + at.reshape(shape)
     table = places_in.reshape(batch * channels, math.prod(out_size), math.prod(kernel))
     planes = dense(input).reshape(batch * channels, math.prod(size))
-    windows = np.take_along_axis(planes, table.reshape(batch * channels, -1), 1).reshape(table.shape)
+    windows = np.take_along_axis(planes, table.reshape(batch * channels, table.shape[1] * table.shape[2]), 1).reshape(
+        table.shape
+    )
     best = windows.argmax(-1)[..., None]
     shape_out = (*x.shape[:-axes], *out_size)
     out = np.take_along_axis(windows, best, -1).reshape(shape_out)

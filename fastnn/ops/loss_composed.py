@@ -283,6 +283,10 @@ def multilabel_margin_loss(
     reduction = reduction_argument(reduction, size_average, reduce)
     if tensor_argument(input, "multilabel_margin_loss")._array.shape != target._array.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+    if 0 in input._array.shape[input._array.ndim - 1 :]:
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
     single = input._array.ndim < 2
     x, labels = (input.reshape(1, -1), target._array.reshape(1, -1)) if single else (input, target._array)
     classes = x._array.shape[1]

@@ -128,6 +128,19 @@ def test_what_a_negative_circular_pad_leaves_goes_round() -> None:
     compare("pad", [numbers(1, 3, 4, 4)], pad=(-1, 1, -2, 1), mode="circular")
 
 
+def test_nothing_and_too_few_dimensions() -> None:
+    nothing = fastnn.zeros(0)
+    assert F.batch_norm(nothing, nothing, nothing).shape == (0,)
+    with pytest.raises(RuntimeError, match="non-empty vector or matrix"):
+        F.multilabel_margin_loss(nothing, fastnn.zeros(0, dtype=fastnn.int64))
+    for function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        with pytest.raises(ValueError, match="at least 3"):
+            function(fastnn.ones(2, 2), (1, 1))
+    assert F.fractional_max_pool3d(fastnn.ones(0, 2, 5, 5, 5), 2, 2).shape == (0, 2, 2, 2, 2)
+    with pytest.raises(ValueError, match="eps must be positive"):
+        F.batch_norm(fastnn.ones(2, 2), None, None, training=True, eps=0.0)
+
+
 def test_gradients_of_two_orders() -> None:
     x = fastnn.tensor(numbers(4, 3)).requires_grad_()
     y = fastnn.tensor(numbers(4, 2, seed=1)).requires_grad_()
