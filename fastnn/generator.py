@@ -126,6 +126,15 @@ default_generator = Generator()
 default_generator.seed()
 
 
+def _after_fork() -> None:
+    """In a child: another thread of the parent may have held the lock, and does not exist here."""
+    default_generator._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def pick(generator: Generator | None, function: str) -> Generator:
     """The generator an argument ``generator=`` means: None is the default one. TypeError for other objects."""
     if generator is None:

@@ -28,6 +28,11 @@ FORK_ONLY = pytest.mark.skipif(
 )
 
 
+def _forked(dataset: Any, *args: Any, **options: Any) -> Any:
+    """A loader whose workers inherit the dataset: it need not be picklable."""
+    return data.DataLoader(dataset, *args, multiprocessing_context="fork", **options)
+
+
 class Samples(data.Dataset[Any]):
     """Sample i of ``size`` floats, all of them i, as some kind of structure."""
 
@@ -141,10 +146,11 @@ def test_an_iterator_takes_one_number_from_the_generator(workers: int) -> None:
     assert fastnn.equal(before, fastnn.get_rng_state())
 
 
+@FORK_ONLY
 def test_a_slow_sample_holds_up_the_order_or_not() -> None:
     slow = Function(lambda i: time.sleep(0.3 * (i == 0)) or i, 6)
-    assert [int(b) for b in data.DataLoader(slow, num_workers=2)] == list(range(6))
-    unordered = [int(b) for b in data.DataLoader(slow, num_workers=2, in_order=False)]
+    assert [int(b) for b in _forked(slow, num_workers=2)] == list(range(6))
+    unordered = [int(b) for b in _forked(slow, num_workers=2, in_order=False)]
     assert sorted(unordered) == list(range(6)) and unordered[0] != 0
 
 
@@ -179,7 +185,7 @@ def test_workers_draw_different_numbers_each_epoch_and_the_seed_decides() -> Non
         return [np.random.randint(1 << 30), random.randrange(1 << 30), int(fastnn.randint(1 << 30, ()))]  # noqa: NPY002
 
     def epochs() -> list[list[float]]:
-        loader = data.DataLoader(Function(draw), batch_size=None, num_workers=2)
+        loader = _forked(Function(draw), batch_size=None, num_workers=2)
         return [*loader, *loader]
 
     fastnn.manual_seed(1)
@@ -201,9 +207,7 @@ def test_worker_info_and_worker_init_fn() -> None:
                 "mine": info.dataset is dataset, "threads": fastnn.get_num_threads()}  # fmt: skip
 
     dataset = Function(look, 4)
-    loader = data.DataLoader(
-        dataset, batch_size=None, num_workers=2, worker_init_fn=lambda worker: seen.update(id=worker + 40)
-    )
+    loader = _forked(dataset, batch_size=None, num_workers=2, worker_init_fn=lambda worker: seen.update(id=worker + 40))
     rows = list(loader)
     assert [(row["id"], row["of"], row["init"], row["threads"]) for row in rows] == [(0, 2, 40, 1), (1, 2, 41, 1)] * 2
     assert rows[1]["seed"] == rows[0]["seed"] + 1 and all(row["mine"] for row in rows)
@@ -239,7 +243,7 @@ def test_persistent_workers_go_on() -> None:
             self.epochs += 1
             return iter([(self.epochs, os.getpid(), i) for i in range(3)])
 
-    loader = data.DataLoader(Counting(6), batch_size=None, num_workers=2, persistent_workers=True)
+    loader = _forked(Counting(6), batch_size=None, num_workers=2, persistent_workers=True)
     first, second = list(loader), list(loader)
     assert [row[0] for row in second] == [2] * 6 and [row[1:] for row in first] == [row[1:] for row in second]
     next(iter(loader))  # and left there: the rest of this epoch does not show up in the next
@@ -260,7 +264,7 @@ def test_batches_stay_as_they_came_however_many_are_kept(size: int) -> None:
     count = 2 * _transfer.MOST_ALIVE + 20
     dataset = Function(lambda i: np.full(size, i, np.float64), count)
     kept = []
-    for i, batch in enumerate(data.DataLoader(dataset, num_workers=1)):
+    for i, batch in enumerate(_forked(dataset, num_workers=1)):
         assert batch._array.flags.writeable and batch._array.flags.aligned
         if i % 2:
             batch.add_(1000)
@@ -272,7 +276,7 @@ def test_batches_stay_as_they_came_however_many_are_kept(size: int) -> None:
 @FORK_ONLY
 def test_memory_is_used_again_and_given_back() -> None:
     descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    iterator: Any = iter(data.DataLoader(Function(lambda i: np.zeros(50_000), 200), num_workers=1))
+    iterator: Any = iter(_forked(Function(lambda i: np.zeros(50_000), 200), num_workers=1))
     places = {batch.data_ptr() for batch in iterator}
     assert len(places) <= 8
     assert iterator._workers is None
@@ -285,7 +289,7 @@ def test_memory_is_used_again_and_given_back() -> None:
 @FORK_ONLY
 def test_a_forked_child_keeps_its_batch() -> None:
     dataset = Function(lambda i: np.full(50_000, i + 1.0), 30)
-    iterator: Any = iter(data.DataLoader(dataset, batch_size=None, num_workers=1))
+    iterator: Any = iter(_forked(dataset, batch_size=None, num_workers=1))
     batch = next(iterator)
     ours, theirs = multiprocessing.Pipe()
     pid = os.fork()
@@ -323,7 +327,7 @@ def _raise(error: Exception) -> Any:
     ],
 )
 def test_errors_come_back_with_the_workers_traceback(error: Exception, kind: type[Exception]) -> None:
-    iterator = iter(data.DataLoader(Function(lambda i: _raise(error) if i == 2 else i, 4), num_workers=2))
+    iterator = iter(_forked(Function(lambda i: _raise(error) if i == 2 else i, 4), num_workers=2))
     assert [int(next(iterator)), int(next(iterator))] == [0, 1]
     with pytest.raises(kind) as caught:
         next(iterator)
@@ -336,8 +340,8 @@ def test_errors_come_back_with_the_workers_traceback(error: Exception, kind: typ
 @FORK_ONLY
 def test_what_cannot_be_sent_and_who_cannot_begin() -> None:
     with pytest.raises((AttributeError, pickle.PicklingError), match=r"Caught .*in DataLoader worker process 0"):
-        next(iter(data.DataLoader(Function(lambda i: lambda: i), batch_size=None, num_workers=1)))
-    loader = data.DataLoader(Samples(), num_workers=1, worker_init_fn=lambda worker: _raise(OSError("no disk")))
+        next(iter(_forked(Function(lambda i: lambda: i), batch_size=None, num_workers=1)))
+    loader = _forked(Samples(), num_workers=1, worker_init_fn=lambda worker: _raise(OSError("no disk")))
     iterator = iter(loader)
     for _ in range(2):
         with pytest.raises(OSError, match="no disk"):
@@ -354,7 +358,7 @@ def test_what_cannot_be_sent_and_who_cannot_begin() -> None:
     ],
 )
 def test_a_workers_death_is_noticed(end: Any, words: str) -> None:
-    iterator: Any = iter(data.DataLoader(Function(lambda i: end() if i == 3 else i), num_workers=2))
+    iterator: Any = iter(_forked(Function(lambda i: end() if i == 3 else i), num_workers=2))
     pids = [process.pid for process in iterator._workers.processes]
     with pytest.raises(RuntimeError, match=words):
         list(iterator)
@@ -363,7 +367,7 @@ def test_a_workers_death_is_noticed(end: Any, words: str) -> None:
 
 @FORK_ONLY
 def test_a_time_limit() -> None:
-    iterator: Any = iter(data.DataLoader(Function(lambda i: time.sleep(60)), num_workers=1, timeout=0.2))
+    iterator: Any = iter(_forked(Function(lambda i: time.sleep(60)), num_workers=1, timeout=0.2))
     pids = [process.pid for process in iterator._workers.processes]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fastnn.utils.data._workers.CHECK_INTERVAL", 0.1)
