@@ -99,6 +99,29 @@ def test_the_quick_way_through_tensors_gives_what_the_long_way_gives(subset: boo
         next(iter(data.DataLoader(dataset, batch_sampler=[[99]])))
 
 
+def test_further_types_can_be_collated() -> None:
+    from fastnn.utils.data._utils.collate import collate, default_collate_fn_map
+
+    class Interval:
+        def __init__(self, low: float, high: float) -> None:
+            self.low, self.high = low, high
+
+    def stacked(batch: Any, *, collate_fn_map: Any = None) -> Any:
+        assert collate_fn_map is not None
+        return fastnn.tensor([[item.low, item.high] for item in batch])
+
+    batch = [{"a": Interval(0, 1), "b": 2}, {"a": Interval(2, 3), "b": 3}]
+    with pytest.raises(TypeError, match=r"found <class .*Interval"):
+        data.default_collate(batch)
+    made = collate(batch, collate_fn_map={Interval: stacked, **default_collate_fn_map})
+    assert made["a"].tolist() == [[0, 1], [2, 3]] and made["b"].tolist() == [2, 3]
+    default_collate_fn_map[Interval] = stacked
+    try:
+        assert data.default_collate(batch)["a"].tolist() == [[0, 1], [2, 3]]
+    finally:
+        del default_collate_fn_map[Interval]
+
+
 def test_tensors_on_the_tape_stay_on_it() -> None:
     x = fastnn.ones(4, 2, requires_grad=True)
     (batch,) = next(iter(data.DataLoader(data.TensorDataset(x), 2)))

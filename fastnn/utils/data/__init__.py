@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnn.utils.data import _utils as _utils
 from fastnn.utils.data._info import WorkerInfo, get_worker_info
 from fastnn.utils.data.collate import default_collate, default_convert
 from fastnn.utils.data.dataloader import DataLoader
