@@ -391,7 +391,7 @@ from fastnn.ops.scatter_more import (
     put,
     scatter_reduce,
 )
-from fastnn.ops.renorm import renorm
+from fastnn.ops.renorm import renorm, resize_as_
 from fastnn.linalg._older import (
     cholesky,
     inverse,
@@ -454,10 +454,7 @@ from fastnn.ops.odds import (
 from fastnn.ops.windows_of_signals import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from fastnn.compat import (
     are_deterministic_algorithms_enabled,
-    channels_last,
-    channels_last_3d,
     compile,
-    contiguous_format,
     e,
     get_default_device,
     get_deterministic_debug_mode,
@@ -466,18 +463,25 @@ from fastnn.compat import (
     inf,
     is_deterministic_algorithms_warn_only_enabled,
     is_storage,
-    memory_format,
     nan,
     newaxis,
     pi,
-    preserve_format,
     set_default_device,
     set_default_tensor_type,
     set_deterministic_debug_mode,
     set_float32_matmul_precision,
     set_num_interop_threads,
-    strided,
     use_deterministic_algorithms,
+)
+from fastnn._conversion import fill_, zero_
+from fastnn.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
 )
 from fastnn.printing import get_printoptions, set_printoptions
 from fastnn.random import (
@@ -690,6 +694,7 @@ __all__ = [
     "feature_dropout",
     "feature_dropout_",
     "fill",
+    "fill_",
     "finfo",
     "fix",
     "flatten",
@@ -796,6 +801,7 @@ __all__ = [
     "kron",
     "kthvalue",
     "layer_norm",
+    "layout",
     "lcm",
     "lcm_",
     "ldexp",
@@ -924,6 +930,7 @@ __all__ = [
     "renorm",
     "repeat_interleave",
     "reshape",
+    "resize_as_",
     "result_type",
     "rms_norm",
     "rnn_relu",
@@ -1044,6 +1051,7 @@ __all__ = [
     "where",
     "xlogy",
     "xlogy_",
+    "zero_",
     "zeros",
     "zeros_like",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn import _core, dtypes
 from fastnn.device import device as Device
 from fastnn.kernels import K
+from fastnn.layouts import check_format, contiguous_format
 from fastnn.ops.gate import KERNEL_DTYPES, cast, tensor_argument
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def numpy(self: Tensor, *, force: bool = False) -> NDArray[Any]:
 
 def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy, on the tape: its gradient is self's."""
-    if memory_format is not None:
-        raise NotImplementedError("clone(): memory_format")
+    check_format(memory_format, "clone")
     array = self._array
     if array.size < COPY_BY_KERNEL or array.dtype not in KERNEL_DTYPES or not array.flags.c_contiguous:
         out = array.copy()
@@ -67,6 +67,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """
     copy = bool(kwargs.pop("copy", False))
     kwargs.pop("non_blocking", None)
+    order = kwargs.pop("memory_format", None)
+    check_format(order, "to")
     wanted = kwargs.pop("dtype", None)
     place = kwargs.pop("device", None)
     if kwargs:
@@ -88,6 +90,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
     check(place)
     out = self if wanted is None else cast(self, dtypes.to_numpy_dtype(wanted))
+    if order is contiguous_format and not out._array.flags.c_contiguous:
+        return _core.record("CloneBackward0", _identity, (out,), np.ascontiguousarray(out._array))
     return clone(out) if copy and out is self else out
 
 

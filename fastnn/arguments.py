@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.device import check
+from fastnn.layouts import check_format, strided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,14 +28,13 @@ def check_options(
     """Refuses, by name, what PyTorch's creation functions accept and fastnn does not have."""
     if device is not None:
         check(device)
-    if layout is not None:
+    if layout not in (None, strided):
         raise NotImplementedError(f"{function}(): layout={layout!r} is not supported: every tensor is strided")
     if pin_memory:
         raise NotImplementedError(f"{function}(): pin_memory=True is not supported: fastnn is a CPU library")
     if out is not None:
         raise NotImplementedError(f"{function}(): out= is not supported")
-    if memory_format is not None:
-        raise NotImplementedError(f"{function}(): memory_format={memory_format!r} is not supported")
+    check_format(memory_format, function)
 
 
 def parse_size(function: str, given: tuple[Any, ...]) -> tuple[int, ...]:

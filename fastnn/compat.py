@@ -14,32 +14,14 @@ from fastnn.device import check
 from fastnn.device import device as Device
 
 __all__ = [
-    "are_deterministic_algorithms_enabled", "channels_last", "channels_last_3d", "compile", "contiguous_format", "e",
-    "get_default_device", "get_deterministic_debug_mode", "get_float32_matmul_precision", "get_num_interop_threads",
-    "inf", "is_deterministic_algorithms_warn_only_enabled", "is_storage", "memory_format", "nan", "newaxis", "pi",
-    "preserve_format", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
-    "set_float32_matmul_precision", "set_num_interop_threads", "strided",
+    "are_deterministic_algorithms_enabled", "compile", "e", "get_default_device", "get_deterministic_debug_mode",
+    "get_float32_matmul_precision", "get_num_interop_threads", "inf", "is_deterministic_algorithms_warn_only_enabled",
+    "is_storage", "nan", "newaxis", "pi", "set_default_device", "set_default_tensor_type",
+    "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_num_interop_threads",
     "use_deterministic_algorithms",
 ]  # fmt: skip
 
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
-
-
-class memory_format:
-    """The order in which dimensions lie in memory; see contiguous_format and preserve_format."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return f"fastnn.{self._name}"
-
-
-contiguous_format = memory_format("contiguous_format")
-preserve_format = memory_format("preserve_format")
-channels_last = memory_format("channels_last")
-channels_last_3d = memory_format("channels_last_3d")
-strided = memory_format("strided")
 
 
 def compile(model: Any = None, **options: Any) -> Any:

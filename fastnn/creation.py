@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import dtypes
+from fastnn import _core, dtypes
 from fastnn.arguments import array_of, check_options, int_argument, number_argument, size_argument, sizes_argument
 from fastnn.convert import as_tensor, asarray, convert_scalar, from_numpy, frombuffer, leaf, tensor
 
@@ -245,6 +245,11 @@ def _points(function: str, start: Any, end: Any, steps: int, target: dtypes.dtyp
         raise RuntimeError(f"{function}(): number of steps must be non-negative, got {count}")
     if target is dtypes.bool:
         raise NotImplementedError(f"{function}(): dtype fastnn.bool is not supported")
+    ends = [bound._array.ndim for bound in (start, end) if isinstance(bound, _core.TensorBase)]
+    if any(ends):
+        raise RuntimeError(
+            f"{function} only supports 0-dimensional start and end tensors, but got {max(ends)} dimension(s)."
+        )
     first, last = number_argument(function, "start", start), number_argument(function, "end", end)
     if not target.is_floating_point:
         first, last = int(first), int(last)

@@ -268,7 +268,8 @@ def _eigh_backward(ctx: Node, grad_values: Tensor | None, grad_vectors: Tensor |
     middle = (product - diagonal(product, 0, -2, -1).diag_embed()) / (apart + _core.wrap(eye))
     if grad_values is not None:
         middle = middle + grad_values.diag_embed()
-    return matmul(vectors, matmul(middle, adjoint(vectors)))
+    out = matmul(vectors, matmul(middle, adjoint(vectors)))
+    return (out + adjoint(out)) * 0.5
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:

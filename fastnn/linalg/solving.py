@@ -80,15 +80,27 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     hermitian: the matrix is symmetric. The gradient (Golub & Pereyra, 1973) is that of a constant rank.
     """
     a = matrices(A, "pinv", square=hermitian)
-    if hermitian:  # of which the lower triangle alone is read
-        a = tril(a) + adjoint(tril(a, -1))
     relative = rtol if rtol is not None else rcond
+    if hermitian:
+        return _hermitian_pinv(a, atol, relative)
     u, s, vh = call(np.linalg.svd, a._array, full_matrices=False)
     keep = s > tolerance(a._array, s, atol, relative)[..., None]
     with np.errstate(divide="ignore"):
         inverse = np.where(keep, 1 / s, 0).astype(s.dtype)
     out: Array = np.matmul(vh.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2))
     return _core.record("LinalgPinvBackward0", _pinv_backward, (a,), out, (a,), True)
+
+
+def _hermitian_pinv(a: Tensor, atol: Any, rtol: Any) -> Tensor:
+    """By eigenvalues, whose signs the inverse keeps."""
+    from fastnn.linalg.decompositions import eigh
+    from fastnn.ops.select import where
+
+    values, vectors = eigh(a)
+    sizes = np.abs(values._array)
+    keep: Tensor = _core.wrap(np.asarray(sizes > tolerance(a._array, sizes, atol, rtol)[..., None]))
+    inverse = where(keep, 1 / where(keep, values, 1.0), 0.0)
+    return matmul(vectors * inverse.unsqueeze(-2), adjoint(vectors))
 
 
 def tolerance(x: Array, values: Array, atol: Any, rtol: Any) -> Array:
@@ -284,7 +296,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 
     rcond: smaller singular values count as 0, relative to the largest: max(M, N) * eps for None. driver: "gels",
     "gelsy" (the default), "gelsd" or "gelss": all solve by singular values here; rank is empty for "gels",
-    singular_values for all but the last two. residuals: of full rank with M > N, else empty.
+    singular_values for all but the last two. residuals: of full rank with M > N, but for "gelsy", else empty.
     """
     a, b = matrices(A, "lstsq"), tensor_argument(B, "linalg.lstsq", "other")
     floating(b, "lstsq", "other")
@@ -307,7 +319,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     solution = matmul(pinv(a, rtol=rcond), rows)
     empty = np.zeros(0, x.dtype)
     residuals = reshape(solution, (-1,))[:0]
-    if x.shape[-2] > x.shape[-1] and (name == "gels" or bool((rank == x.shape[-1]).all())):
+    if x.shape[-2] > x.shape[-1] and name != "gelsy" and (name == "gels" or bool((rank == x.shape[-1]).all())):
         apart = matmul(a, solution) - rows
         residuals = (apart * apart).sum(-2)
         residuals = expand(residuals, (*batch, residuals._array.shape[-1]))

@@ -23,7 +23,7 @@ __all__ = [
 
 
 def _binary(ufunc: Callable[..., Any], input: TensorLike, other: TensorLike, name: str) -> Tensor:
-    a, b = operands(input, other, name)
+    a, b = operands(tensor_argument(input, name), other, name)
     broadcast_shape(a._array.shape, b._array.shape)
     return _core.wrap(ufunc(a._array, b._array))
 
@@ -116,6 +116,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     a, b = tensor_argument(input, "isclose"), tensor_argument(other, "isclose", "other")
     if a._array.dtype != b._array.dtype:
         raise RuntimeError(f"{a.dtype} did not match {b.dtype}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     return _core.wrap(np.isclose(a._array, b._array, rtol, atol, equal_nan))
 
 

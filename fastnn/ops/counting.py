@@ -42,7 +42,7 @@ def unique(
     axis = wrap_dim(dim, x.ndim, "unique")
     if not x.ndim:
         return unique(input, sorted, return_inverse, return_counts)
-    rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], x.size // max(x.shape[axis], 1))
     if x.size == 0 and x.shape[axis]:
         raise RuntimeError(
             f"There are 0 sized dimensions, and they aren't selected, so unique cannot be applied: {x.shape}"
@@ -59,7 +59,8 @@ def unique_consecutive(
     """input without the elements (slices along dim) that equal the one before; further results as of unique."""
     x = tensor_argument(input, "unique_consecutive")._array
     axis = None if dim is None or not x.ndim else wrap_dim(dim, x.ndim, "unique_consecutive")
-    rows = x.reshape(-1, 1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    count = x.size if axis is None else x.shape[axis]
+    rows = (x if axis is None else np.moveaxis(x, axis, 0)).reshape(count, x.size // max(count, 1))
     new = np.ones(rows.shape[0], np.bool_)
     new[1:] = (rows[1:] != rows[:-1]).any(1)
     starts = np.flatnonzero(new)

@@ -126,6 +126,9 @@ def gradient(
     else:
         wanted: Any = dim if isinstance(dim, (tuple, list)) else [dim]
         axes = [wrap_dim(d, x.ndim, "gradient") for d in wanted]
+        for axis in axes:
+            if axes.count(axis) > 1:
+                raise RuntimeError(f"dim {axis} appears multiple times in the list of dims")
     steps = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(axes)
     if len(steps) != len(axes):
         raise RuntimeError(

@@ -65,6 +65,11 @@ def operands(input: TensorLike, other: TensorLike, function: str) -> tuple[Tenso
 def _promote(input: TensorLike, other: TensorLike, function: str) -> tuple[Tensor, Tensor]:
     from fastnn.dtypes import result_type
 
+    if not isinstance(input, _core.TensorBase) and not isinstance(other, _core.TensorBase):
+        raise TypeError(
+            f"{function}() received an invalid combination of arguments: expected a Tensor among them, got "
+            f"({type(input).__name__}, {type(other).__name__})"
+        )
     a = _operand(input, function, "input")
     b = _operand(other, function, "other")
     dtype = result_type(a, b).to_numpy

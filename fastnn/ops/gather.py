@@ -53,6 +53,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if sparse_grad:
         raise NotImplementedError("gather(): sparse_grad=True is not implemented")
     x = tensor_argument(input, "gather")._array
+    if isinstance(index, _core.TensorBase) and index._array.dtype == np.uint8:
+        index = _core.wrap(index._array.astype(np.int64))
     at = index_array(index, "gather")
     axis = wrap_dim(dim, x.ndim, "gather")
     if at.size:
@@ -91,6 +93,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
     x = tensor_argument(input, "take_along_dim")._array
     at = index_array(indices, "take_along_dim", "indices")
+    if at.size and at.min() < 0:  # counted from the end
+        size = x.size if dim is None else x.shape[wrap_dim(dim, x.ndim, "take_along_dim")] if x.ndim else 1
+        at = np.where(at < 0, at + size, at)
+        indices = _core.wrap(at)
     if dim is None:
         return gather(flatten(input), 0, flatten(indices))
     if at.ndim != x.ndim:

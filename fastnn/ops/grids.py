@@ -213,9 +213,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     from fastnn.ops.join import flip
 
     v = tensor_argument(x, "vander", "x")
-    if v._array.ndim == 0:
-        raise RuntimeError("vander: x must be a one-dimensional tensor.")
-    count = v._array.shape[-1] if N is None else integer(N, "vander", "N")
+    count = v._array.shape[-1] if N is None and v._array.ndim else 1 if N is None else integer(N, "vander", "N")
     if count < 0:
         raise RuntimeError("N must be non-negative.")
     powers = _core.wrap(np.arange(count).astype(v._array.dtype if v._array.dtype.kind == "f" else np.int64))

@@ -112,6 +112,8 @@ def _at_least(tensors: Sequence[Tensor], ndim: int, function: str) -> list[Tenso
     from fastnn.ops.shape import reshape
 
     out = []
+    if not tensors:
+        raise RuntimeError(f"{function} expects a non-empty TensorList")
     for item in _sequence(tensors, function):
         shape = item._array.shape
         if ndim == 3 and len(shape) < 3:

@@ -28,10 +28,15 @@ def norm(
 ) -> Tensor:
     """The p-norm over dim: sum(|x|**p)**(1/p); the largest or smallest |x| for inf and -inf, their count for 0.
 
-    p: a number, or "fro" or None for 2. The gradient is 0 where the norm is. RuntimeError for integers and bools.
+    p: a number, or "fro" or None for 2, or "nuc" for a matrix: the sum of its singular values. The gradient is 0 where
+    the norm is. RuntimeError for integers and bools.
     """
     if p == "nuc":
-        raise NotImplementedError("norm(): p='nuc' (the nuclear norm) is not implemented")
+        from fastnn.linalg.norms import matrix_norm
+
+        if tensor_argument(input, "norm")._array.ndim < 2 or (dim is None and input._array.ndim != 2):
+            raise RuntimeError(f"norm(): p='nuc' needs a matrix or a dim of two, got shape {list(input._array.shape)}")
+        return matrix_norm(input, "nuc", (0, 1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
     if dtype is not None:
@@ -100,7 +105,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     top = np.max(wide, axis=axes, keepdims=True, initial=-math.inf)
     shift = np.where(np.isfinite(top), top, 0).astype(wide.dtype)
     with np.errstate(all="ignore"):
-        shifted = wide - shift
+        shifted = np.asarray(wide - shift)
         K.exp_forward(shifted, shifted)
         out: Array = np.log(sum_array(shifted, axes, True)) + shift
     if not keepdim:

@@ -90,7 +90,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return fill_(tensor_argument(input, "fill").clone(), value)
 
 
-def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """A copy of narrow's view."""
     from fastnn.ops.pieces import narrow
 

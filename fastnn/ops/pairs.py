@@ -49,6 +49,11 @@ def _floats(input: TensorLike, other: TensorLike, name: str) -> tuple[Tensor, Te
     return as_floating(a), as_floating(b)
 
 
+def _both_tensors(input: object, other: object, name: str) -> None:
+    tensor_argument(input, name)
+    tensor_argument(other, name, "other")
+
+
 def _mask(array: Any) -> Tensor:
     return _core.wrap(np.asarray(array))
 
@@ -58,6 +63,7 @@ def _mask(array: Any) -> Tensor:
 
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle of the point (other, input) in radians, in [-pi, pi]. The gradient at (0, 0) is 0."""
+    _both_tensors(input, other, "atan2")
     return _pair(*_floats(input, other, "atan2"), np.arctan2, "Atan2Backward0", _atan2_slopes)
 
 
@@ -75,6 +81,7 @@ arctan2 = atan2
 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input**2 + other**2) without overflow on the way. RuntimeError for integers."""
+    _both_tensors(input, other, "hypot")
     a, b = operands(input, other, "hypot")
     if a._array.dtype.kind != "f":
         raise NotImplementedError(f'"hypot_cpu" not implemented for {a.dtype}')
@@ -91,12 +98,14 @@ def _hypot_slopes(g: Tensor, a: Tensor, b: Tensor, needs: tuple[bool, ...]) -> P
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger of the two; where one is NaN, the other. Of equal ones input gets the gradient."""
+    _both_tensors(input, other, "fmax")
     a, b = operands(input, other, "fmax")
     return _pair(a, b, np.fmax, "FmaxBackward0", lambda g, a, b, needs: _chosen(g, a._array >= b._array, b, needs))
 
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of the two; where one is NaN, the other. Of equal ones input gets the gradient."""
+    _both_tensors(input, other, "fmin")
     a, b = operands(input, other, "fmin")
     return _pair(a, b, np.fmin, "FminBackward0", lambda g, a, b, needs: _chosen(g, a._array <= b._array, b, needs))
 
@@ -110,9 +119,14 @@ def _chosen(g: Tensor, first: Array, b: Tensor, needs: tuple[bool, ...]) -> Pair
 def copysign(input: Tensor, other: TensorLike) -> Tensor:
     """|input| with the sign of other. The gradient is 0 where input is."""
 
+    tensor_argument(input, "copysign")
+
     def slopes(g: Tensor, a: Tensor, b: Tensor, needs: tuple[bool, ...]) -> Pair:
-        signs = np.sign(a._array) * np.copysign(1, b._array)
-        to_a = g * _mask(signs.astype(a._array.dtype)) if needs[0] else None
+        to_a = None
+        if needs[0]:
+            zero = a._array == 0
+            ratio = copysign(a, b) / a
+            to_a = g * (masked_fill(ratio, _mask(zero), 0.0) if zero.any() else ratio)
         return to_a, masked_fill(g, _mask(np.ones(g._array.shape, np.bool_)), 0.0) if needs[1] else None
 
     return _pair(*_floats(input, other, "copysign"), np.copysign, "CopysignBackward0", slopes)
@@ -143,6 +157,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _log_of_sum(input: Tensor, other: Tensor, scale: float, values: Callable[..., Array], name: str) -> Tensor:
+    _both_tensors(input, other, name)
     a, b = operands(input, other, name)
     if a._array.dtype.kind != "f":
         raise NotImplementedError(f'"{name}_cpu" not implemented for {a.dtype}')
@@ -250,15 +265,16 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The floating number next to input in the direction of other; not differentiable."""
+    """The floating number next to input in the direction of other; the gradient is input's."""
+    _both_tensors(input, other, "nextafter")
     a, b = operands(input, other, "nextafter")
     if a._array.dtype.kind != "f":
         raise NotImplementedError(f'"nextafter" not implemented for {a.dtype}')
-    return _pair(a, b, np.nextafter, "NextafterBackward0", _no_slopes)
+    return _pair(a, b, np.nextafter, "NextafterBackward0", _nextafter_slopes)
 
 
-def _no_slopes(g: Tensor, a: Tensor, b: Tensor, needs: tuple[bool, ...]) -> Pair:
-    return g * 0 if needs[0] else None, g * 0 if needs[1] else None
+def _nextafter_slopes(g: Tensor, a: Tensor, b: Tensor, needs: tuple[bool, ...]) -> Pair:
+    return g if needs[0] else None, g * 0 if needs[1] else None
 
 
 def _integers(ufunc: Callable[..., Array], input: TensorLike, other: TensorLike, name: str) -> Tensor:
@@ -271,11 +287,13 @@ def _integers(ufunc: Callable[..., Array], input: TensorLike, other: TensorLike,
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor of integers."""
+    _both_tensors(input, other, "gcd")
     return _integers(np.gcd, input, other, "gcd")
 
 
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple of integers."""
+    _both_tensors(input, other, "lcm")
     return _integers(np.lcm, input, other, "lcm")
 
 

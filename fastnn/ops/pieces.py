@@ -60,12 +60,14 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return take_slice(input, (*(ALL,) * axis, at))
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The length slices from start on, along dim. A view. start may count from the end."""
     shape = tensor_argument(input, "narrow")._array.shape
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     axis = wrap_dim(dim, len(shape), "narrow")
+    if isinstance(start, _core.TensorBase) and (start._array.ndim or start._array.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     first, count, size = integer(start, "narrow", "start"), integer(length, "narrow", "length"), shape[axis]
     if count < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -161,13 +163,21 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-shape[axis] // count), axis)
 
 
-def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along dim: a number of nearly equal ones, the larger first, or those between the given indices."""
     shape = tensor_argument(input, "tensor_split")._array.shape
     if not shape:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     axis = wrap_dim(dim, len(shape), "tensor_split")
     extent = shape[axis]
+    if isinstance(indices_or_sections, _core.TensorBase):
+        given = indices_or_sections._array
+        if given.dtype != np.int64 or given.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional int64 "
+                f"tensor, but got {given.dtype} of {given.ndim} dims"
+            )
+        return tensor_split(input, given.tolist(), dim)
     if isinstance(indices_or_sections, (tuple, list)):
         indices = [integer(i, "tensor_split", "indices") for i in indices_or_sections]
         lead = (ALL,) * axis
@@ -184,7 +194,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along dim, each a view without that dimension."""
     x = tensor_argument(input, "unbind")._array
     if x.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     axis = wrap_dim(dim, x.ndim, "unbind")
     parts = tuple(np.moveaxis(x, axis, 0)[i, ...] for i in range(x.shape[axis]))
     if not parts:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.dtypes import dtype as DType
+from fastnn.layouts import check_format
 from fastnn.ops.broadcast import sum_to
 from fastnn.ops.dims import Array, Dims, Shape, integer, sizes, wrap_dim, wrap_dims
 from fastnn.ops.gate import tensor_argument
@@ -296,8 +297,9 @@ def broadcast_to(input: Tensor, size: Sequence[SupportsIndex]) -> Tensor:
     return expand(input, size)
 
 
-def contiguous(input: Tensor) -> Tensor:
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """input itself if its elements lie in order in memory, else a copy in which they do."""
+    check_format(memory_format, "contiguous")
     x = tensor_argument(input, "contiguous")._array
     if x.flags.c_contiguous:
         return input

@@ -186,9 +186,10 @@ def test_error_peer(call, error):
         call(torch)
 
 
-def test_nuclear_norm_is_refused_by_name():
-    with pytest.raises(NotImplementedError, match="nuc"):
-        fastnn.ones(2, 2).norm("nuc")
+def test_nuclear_norm_needs_a_matrix():
+    assert fastnn.eye(2).norm("nuc").item() == pytest.approx(2.0)
+    with pytest.raises(RuntimeError, match="nuc"):
+        fastnn.ones(2).norm("nuc")
 
 
 def test_long_float32_sums_keep_small_terms():
