@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastnn import creation
-from fastnn import fill as _fill
+from fastnn import filling as _fill
 from fastnn._more_methods import MoreMethods
 from fastnn.ops import activation as _activation
 from fastnn.ops import activation_hard as _hard
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Methods(MoreMethods):
-    """What Tensor inherits: the functions of ops, of creation and of fill."""
+    """What Tensor inherits: the functions of ops, of creation and of filling."""
 
     # ops/activation.py
     relu = _activation.relu
@@ -282,7 +282,7 @@ class Methods(MoreMethods):
     as_strided = _strided.as_strided
     storage_offset = _strided.offset_in_storage
 
-    # creation.py and fill.py
+    # creation.py and filling.py
     new_zeros = creation.new_zeros
     new_ones = creation.new_ones
     new_empty = creation.new_empty

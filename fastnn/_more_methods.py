@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastnn import _core
-from fastnn import fill as _fill
+from fastnn import filling as _fill
 from fastnn import sampling as _sampling
 from fastnn.linalg import _older as _older
 from fastnn.linalg import norms as _norms
@@ -257,7 +257,7 @@ class MoreMethods(_core.TensorBase):
     unsqueeze_ = _in_place_forms.unsqueeze_
     xlogy_ = _in_place_forms.xlogy_
 
-    # fill.py and sampling.py
+    # filling.py and sampling.py
     bernoulli = _sampling.bernoulli
     cauchy_ = _fill.cauchy_
     geometric_ = _fill.geometric_

@@ -1,6 +1,6 @@
 """Everything random by its public name; the methods that fill a tensor in place among them.
 
-The files behind it: generator.py (state and seeds), sampling.py (new tensors), fill.py (in place).
+The files behind it: generator.py (state and seeds), sampling.py (new tensors), filling.py (in place).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fastnn.fill import bernoulli_, exponential_, normal_, random_, uniform_
+from fastnn.filling import bernoulli_, exponential_, normal_, random_, uniform_
 from fastnn.generator import (
     Generator,
     default_generator,

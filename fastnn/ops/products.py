@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.ops.broadcast import broadcast_shape
-from fastnn.ops.dims import integer, wrap_dim
+from fastnn.ops.dims import Array, integer, wrap_dim
 from fastnn.ops.gate import tensor_argument
 from fastnn.ops.matmul import bmm, dot, matmul, mm, mv, outer
 from fastnn.ops.reduce import infinite_for_zero
@@ -232,7 +232,7 @@ def _euclidean(a: Tensor, b: Tensor, by_product: bool) -> Tensor:
     x, y = a._array, b._array
     if by_product:
         squares = (x * x).sum(-1)[..., :, None] + (y * y).sum(-1)[..., None, :] - 2 * np.matmul(x, y.swapaxes(-1, -2))
-        out = np.sqrt(np.maximum(squares, 0))
+        out: Array = np.sqrt(np.maximum(squares, 0))
     else:
         apart = x[..., :, None, :] - y[..., None, :, :]
         out = np.sqrt(np.asarray(np.einsum("...i,...i->...", apart, apart)))
