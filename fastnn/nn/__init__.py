@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.nn import functional, init, utils
+from fastnn.nn import functional, grad, init, modules, utils
 from fastnn.nn.activation import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from fastnn.nn.activation_hard import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, ReLU6, Softshrink, Threshold
 from fastnn.nn.activation_parametric import GLU, PReLU, RReLU, Softmax2d, Softmin
@@ -299,6 +299,8 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
     "functional",
+    "grad",
     "init",
+    "modules",
     "utils",
 ]

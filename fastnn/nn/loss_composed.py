@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.nn import functional as F
-from fastnn.nn.loss import _Loss
+from fastnn.nn.loss import _Loss, _WeightedLoss
 from fastnn.nn.module import Module
 from fastnn.tensor import Tensor
 
@@ -180,10 +180,8 @@ class TripletMarginWithDistanceLoss(_Loss):
         )
 
 
-class MultiMarginLoss(_Loss):
+class MultiMarginLoss(_WeightedLoss):
     """The sum over j != target of max(0, ``margin`` - input[target] + input[j])**p, divided by C."""
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -194,10 +192,9 @@ class MultiMarginLoss(_Loss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
+        super().__init__(weight, size_average, reduce, reduction)
         self.p = p
         self.margin = margin
-        self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See the class."""
@@ -212,20 +209,8 @@ class MultiLabelMarginLoss(_Loss):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(_Loss):
+class MultiLabelSoftMarginLoss(_WeightedLoss):
     """Binary cross-entropy of logits, averaged over the classes; ``weight``: a factor a class."""
-
-    weight: Tensor | None
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See the class."""

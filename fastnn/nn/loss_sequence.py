@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from fastnn.nn.linear import Linear
-from fastnn.nn.loss import NLLLoss, _Loss
+from fastnn.nn.loss import NLLLoss, _Loss, _WeightedLoss
 from fastnn.ops.ctc import ctc_loss
 from fastnn.ops.linear_cross_entropy import LinearCrossEntropyOptions, linear_cross_entropy
 from fastnn.tensor import Tensor
@@ -31,15 +31,13 @@ class CTCLoss(_Loss):
         )
 
 
-class LinearCrossEntropyLoss(_Loss):
+class LinearCrossEntropyLoss(_WeightedLoss):
     """Cross-entropy of a linear layer's outputs: ``linear`` maps (N, in_features) to num_classes * prod(out_features).
 
     target: (N, *out_features) class indices, or (N, num_classes, *out_features) probabilities; both also without N.
     Options as in CrossEntropyLoss. ``options``: a plan to go through the batch by pieces. RuntimeError for a weight or
     label_smoothing that does not fit.
     """
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -60,8 +58,7 @@ class LinearCrossEntropyLoss(_Loss):
             raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
         if not 0 <= label_smoothing <= 1:
             raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
-        super().__init__(reduction=reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, reduction=reduction)
         self.num_classes = num_classes
         self.out_features = out_features
         self.ignore_index = ignore_index

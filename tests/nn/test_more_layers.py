@@ -251,11 +251,44 @@ def test_the_choice_of_an_attention_kernel_is_accepted() -> None:
         pass
 
 
+def test_the_places_where_pytorch_keeps_its_layers() -> None:
+    modules = nn.modules
+    assert modules.utils._pair(3) == (3, 3) and modules.utils._triple([1, 2, 3]) == (1, 2, 3)
+    assert modules.utils._reverse_repeat_tuple((2, 3), 2) == (3, 3, 2, 2)
+    assert isinstance(nn.BatchNorm2d(3), modules.batchnorm._BatchNorm)
+    assert not isinstance(nn.InstanceNorm2d(3), modules.batchnorm._BatchNorm)
+    assert isinstance(nn.Conv2d(1, 1, 1), modules.conv._ConvNd) and modules.linear.Linear is nn.Linear
+    assert isinstance(nn.CrossEntropyLoss(fw.ones(3)), modules.loss._WeightedLoss)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gradients_of_convolutions_as_functions(axes: int) -> None:
+    torch = pytest.importorskip("torch")
+    size, kernel = (2, 4, *(6, 5, 4)[:axes]), (6, 2, *(3, 2, 2)[:axes])
+    how = {"stride": 2, "padding": 1, "dilation": 1, "groups": 2}
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(size), rng.standard_normal(kernel)
+    found = []
+    for library in (fw, torch):
+        a, b = library.tensor(x), library.tensor(w)
+        out = getattr(library.nn.functional, f"conv{axes}d")(a, b, None, **how)
+        to_x = getattr(library.nn.grad, f"conv{axes}d_input")(size, b, out, **how)
+        to_w = getattr(library.nn.grad, f"conv{axes}d_weight")(a, kernel, out, **how)
+        found.append((to_x.numpy(), to_w.numpy()))
+    for have, want in zip(*found, strict=True):
+        np.testing.assert_allclose(have, want, 1e-9, 1e-12)
+    with pytest.raises(RuntimeError, match="expected grad_output of shape"):
+        getattr(nn.grad, f"conv{axes}d_input")(size, fw.tensor(w), fw.tensor(x), **how)
+    with pytest.raises(RuntimeError, match="channels"):
+        getattr(nn.grad, f"conv{axes}d_weight")(fw.tensor(x), kernel, fw.tensor(x))
+
+
 def test_every_function_and_layer_says_what_it_does() -> None:
-    for module in (nn, nn.functional, nn.init):
-        for name in getattr(module, "__all__", None) or [n for n in dir(module) if n.endswith("_") and n[0] != "_"]:
+    for module in (nn, nn.functional, nn.init, nn.grad):
+        for name in getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]:
             entry = getattr(module, name)
-            if callable(entry):
+            if callable(entry) and getattr(entry, "__module__", "").startswith("fastnn"):
                 assert (entry.__doc__ or "").strip(), f"{module.__name__}.{name}"
 
 
