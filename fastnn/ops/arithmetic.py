@@ -246,6 +246,8 @@ def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
         return _core.wrap(_integer_power(x, y, isinstance(exponent, _core.TensorBase)))
     if y.ndim == 0 and float(y) == 2.0 and not b.requires_grad:
         return _square(a)
+    if y.ndim == 0 and x.dtype in KERNEL_DTYPES and not b.requires_grad:
+        return _power_of_number(a, float(y))
     out = quietly(np.power, x, y)
     return _core.record("PowBackward0", _pow_backward, (a, b), out, (a, b), True, shapes_of(a, b))
 
@@ -259,6 +261,24 @@ def _integer_power(x: NDArray[Any], y: NDArray[Any], tensor_exponent: bool) -> N
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     parity = np.where(y % 2 == 0, 1, x)  # 1 and -1 have integer inverses; what the others have is cut to 0
     return np.where(negative, np.where(np.abs(x) == 1, parity, 0), np.power(x, np.abs(y))).astype(x.dtype)
+
+
+def _power_of_number(input: Tensor, exponent: float) -> Tensor:
+    x = _core.dense(input)
+    out = np.empty(x.shape, x.dtype)
+    K.activation_forward("pow", x, exponent, 0.0, out)
+    return _core.record("PowBackward0", _power_backward, (input,), out, (input,), extra=exponent)
+
+
+def _power_backward(ctx: Node, grad: Tensor) -> Tensor:
+    (x,) = ctx.saved
+    exponent: float = ctx.extra
+    if _core.is_grad_enabled():  # at exponent 0 the derivative is 0, also where 0 * 0**-1 would be NaN
+        return grad * (x ** (exponent - 1) * exponent) if exponent else grad * 0
+    values = _core.dense(x)
+    grad_x = np.empty(values.shape, values.dtype)
+    K.activation_backward("pow", _core.dense(grad), values, exponent, 0.0, grad_x)
+    return _core.wrap(grad_x)
 
 
 def _square(input: Tensor) -> Tensor:

@@ -53,9 +53,21 @@ def where(
         input = tensor(input)
     a, b = operands(input, other, "where")
     broadcast_shape(broadcast_shape(a._array.shape, b._array.shape), mask.shape)
-    out = np.where(mask, a._array, b._array)
+    out = _choose(mask, a._array, b._array)
     shapes = (a._array.shape, b._array.shape)
     return _core.record("WhereBackward0", _where_backward, (a, b), out, (condition,), extra=shapes)
+
+
+def _choose(mask: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """By the kernel where it can take the arrays as they are: numbers, and arrays of the mask's shape."""
+    fits = a.dtype in KERNEL_DTYPES and mask.size > 1 and mask.flags.c_contiguous
+    for array in (a, b):
+        fits = fits and (array.ndim == 0 or (array.shape == mask.shape and array.flags.carray))
+    if not fits:
+        return np.where(mask, a, b)
+    out = np.empty(mask.shape, a.dtype)
+    K.where(mask.view(np.uint8), a, b, out)
+    return out
 
 
 def _where_backward(ctx: Node, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -27,6 +27,7 @@ from . import (
     pooling,
     recurrent,
     reduce,
+    select,
 )
 from .table import CASES, Case, Gradient, parameters
 
@@ -46,6 +47,7 @@ for _family in (
     norm,
     embedding,
     optim_rules,
+    select,
 ):
     _family.add_rows()
 

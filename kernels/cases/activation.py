@@ -48,6 +48,10 @@ KINDS = (
     Kind("log", positive=True, large=True, atol=1),
     Kind("sqrt", positive=True),
     Kind("erf", large=True, slope_atol=4),
+    Kind("pow", 1.75, positive=True, large=True),
+    Kind("pow", 0.5, positive=True),
+    Kind("pow", 3.0),
+    Kind("pow", -1.0, positive=True),
 )
 
 
@@ -94,7 +98,7 @@ def _rows(
         x = draw(rng).astype(dtype)
         return kind.name, normal(rng, dtype, *x.shape), x, kind.a, kind.b, blank(dtype, *x.shape)
 
-    label = f"{kind.name}-{label}"
+    label = f"{kind.name}{kind.a or '' if kind.name == 'pow' else ''}-{label}"
     add_row("activation_forward", label, forward, "out", size=size, atol=kind.atol)
     gradient = _gradient(kind, draw) if slope else None
     add_row("activation_backward", label, backward, "grad_x", size=size, gradient=gradient, atol=kind.slope_atol)

@@ -79,6 +79,7 @@ from .recurrent import (
     rnn_forward,
 )
 from .reduce import sum_forward
+from .select import where
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 from .types import ACTIVATIONS, Array, Labels, Mask
 
@@ -161,4 +162,5 @@ __all__ = [
     "sum_forward",
     "tanh_backward",
     "tanh_forward",
+    "where",
 ]

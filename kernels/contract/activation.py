@@ -26,6 +26,7 @@ ACTIVATION_KINDS = {
     "threshold": "b where x <= a else x",
     "log": "the natural logarithm: -inf at 0, NaN below",
     "sqrt": "the square root: NaN below 0",
+    "pow": "x ** a: NaN where x < 0 and a is no integer; 0.5 and -0.5 by the square root; the slope is 0 where a is 0",
     "erf": "2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x",
 }
 

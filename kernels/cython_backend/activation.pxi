@@ -11,7 +11,8 @@ cdef extern from "vecspecial.h" nogil:
 # The numbers of KINDS in activation_body.h.
 cdef dict ACTIVATION_NUMBERS = {name: number for number, name in enumerate((
     "gelu", "gelu_tanh", "silu", "elu", "celu", "selu", "softplus", "logsigmoid", "mish", "tanhshrink", "softsign",
-    "hardswish", "hardsigmoid", "hardtanh", "clamp", "softshrink", "hardshrink", "threshold", "log", "sqrt", "erf"))}
+    "hardswish", "hardsigmoid", "hardtanh", "clamp", "softshrink", "hardshrink", "threshold", "log", "sqrt", "erf",
+    "pow"))}
 
 ctypedef struct ActivationJob:
     const void *x

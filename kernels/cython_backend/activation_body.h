@@ -145,11 +145,28 @@ SLOPE(sqrt) { UNUSED; return g / (NAME(vsqrt)(x) * 2); }
 VALUE(erf) { UNUSED; return NAME(verf)(x); }
 SLOPE(erf) { UNUSED; return g * (NAME(vexp_negative)(-(x * x)) * (REAL)1.12837916709551257390); }
 
+/* a: the exponent. Powers that a product or two give exactly enough are not left to the library. */
+static inline VEC NAME(vpow)(VEC x, REAL a) {
+    if (a == 2) return x * x;
+    if (a == 3) return x * x * x;
+    if (a == 1) return x;
+    if (a == -1) return (REAL)1 / x;
+    if (a == (REAL)0.5) return NAME(vsqrt)(x);
+    if (a == (REAL)-0.5) return (REAL)1 / NAME(vsqrt)(x);
+    VEC power;
+    for (int i = 0; i < LANES; i++)
+        power[i] = sizeof(REAL) == 4 ? (REAL)powf((float)x[i], (float)a) : (REAL)pow((double)x[i], (double)a);
+    return power;
+}
+VALUE(pow) { UNUSED; return NAME(vpow)(x, a); }
+SLOPE(pow) { UNUSED; return a == 0 ? V(0) : g * (NAME(vpow)(x, a - 1) * a); }
+
 /* Every kind and the order of ActivationKind in activation.pxi. */
 #define KINDS(DO) \
     DO(0, gelu) DO(1, gelu_tanh) DO(2, silu) DO(3, elu) DO(4, celu) DO(5, selu) DO(6, softplus) DO(7, logsigmoid) \
     DO(8, mish) DO(9, tanhshrink) DO(10, softsign) DO(11, hardswish) DO(12, hardsigmoid) DO(13, hardtanh) \
-    DO(14, clamp) DO(15, softshrink) DO(16, hardshrink) DO(17, threshold) DO(18, log) DO(19, sqrt) DO(20, erf)
+    DO(14, clamp) DO(15, softshrink) DO(16, hardshrink) DO(17, threshold) DO(18, log) DO(19, sqrt) DO(20, erf) \
+    DO(21, pow)
 
 /* out[i] = f(x[i]); out may be x. Two vectors at a time, so that their chains of operations overlap. */
 #define FORWARD(number, kind) \

@@ -282,6 +282,20 @@ def _d_erf(g: Any, x: Any, a: Any, b: Any) -> Any:
     return g * (_math.exp(-(x * x)) * type(x)(1.1283791670955126))
 
 
+@_formula
+def _pow(x: Any, a: Any, b: Any) -> Any:
+    if a == type(x)(0.5):
+        return np.sqrt(x)
+    if a == type(x)(-0.5):
+        return type(x)(1) / np.sqrt(x)
+    return x**a
+
+
+@_formula
+def _d_pow(g: Any, x: Any, a: Any, b: Any) -> Any:
+    return g * (a * _pow(x, a - type(x)(1), b)) if a != 0 else type(x)(0)
+
+
 def _forward(formula: Formula) -> Callable[..., None]:
     @jit(CONTRACT)
     def loop(x: Array, out: Array, a: Any, b: Any) -> None:
@@ -322,6 +336,7 @@ _FORMULAS: dict[str, tuple[Formula, Formula]] = {
     "log": (_log, _d_log),
     "sqrt": (_sqrt, _d_sqrt),
     "erf": (_erf, _d_erf),
+    "pow": (_pow, _d_pow),
 }
 _FORWARD = {kind: _forward(value) for kind, (value, _) in _FORMULAS.items()}
 _BACKWARD = {kind: _backward(slope) for kind, (_, slope) in _FORMULAS.items()}

@@ -64,6 +64,7 @@ from .recurrent import (
     rnn_forward,
 )
 from .reduce import sum_forward
+from .select import where
 from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward
 
 __all__ = [
@@ -133,4 +134,5 @@ __all__ = [
     "sum_forward",
     "tanh_backward",
     "tanh_forward",
+    "where",
 ]

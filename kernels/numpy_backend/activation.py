@@ -86,6 +86,12 @@ def _softshrink(x: Array, a: float, b: float) -> Array:
     return np.where(x > a, x - a, np.where(x < -a, x + a, x * 0))
 
 
+def _power(x: Array, a: float) -> Array:
+    if abs(a) == 0.5:
+        return np.asarray(np.sqrt(x) if a > 0 else 1 / np.sqrt(x))
+    return np.asarray(np.power(x, x.dtype.type(a)))
+
+
 FUNCTIONS: dict[str, Function] = {
     "gelu": lambda x, a, b: _lowest(x) * _phi(x),
     "gelu_tanh": _gelu_tanh,
@@ -108,6 +114,7 @@ FUNCTIONS: dict[str, Function] = {
     "log": lambda x, a, b: np.log(x),
     "sqrt": lambda x, a, b: np.sqrt(x),
     "erf": lambda x, a, b: np.asarray(_erf(x), x.dtype),
+    "pow": lambda x, a, b: _power(x, a),
 }
 
 # The derivatives; where FLAT holds there is none at all.
@@ -133,6 +140,7 @@ SLOPES: dict[str, Function] = {
     "log": lambda x, a, b: 1 / x,
     "sqrt": lambda x, a, b: 0.5 / np.sqrt(x),
     "erf": lambda x, a, b: 2 / math.sqrt(math.pi) * np.exp(-x * x),
+    "pow": lambda x, a, b: a * _power(x, a - 1) if a else np.zeros_like(x),
 }
 
 FLAT: dict[str, Function] = {
