@@ -20,6 +20,7 @@ def _work(pipe: Connection) -> None:
     from . import modules, ops, optimizers
 
     torch.set_num_threads(1)
+    pipe.send("ready")
     runners = {"modules": modules.run, "ops": ops.run, "optimizers": optimizers.run}
     while (entry := pipe.recv()) is not None:
         kind, name = entry
@@ -40,6 +41,10 @@ class _Worker:
         theirs.close()
         self.entry: Entry | None = None
         self.since = 0.0
+        try:
+            self.pipe.recv()
+        except EOFError:
+            raise RuntimeError("a worker could not start: its error stands above") from None
 
     def give(self, entry: Entry) -> None:
         self.entry, self.since = entry, time.perf_counter()
