@@ -117,7 +117,7 @@ class Trainer:
     ) -> History:
         """Train until ``epochs`` epochs are done in all, evaluating on ``validation`` after each; returns the history.
 
-        resume: a checkpoint, or a folder of ModelCheckpoint, or True for the folder of this trainer's own one; a
+        resume: a checkpoint (NAME.safetensors), a folder of ModelCheckpoint, or True for that of this trainer's own; a
         folder without a last checkpoint begins anew. ValueError where the loader gives no batch;
         NonFiniteLossError for a loss of NaN or infinity, before that batch changes anything.
         """
@@ -373,7 +373,7 @@ class Trainer:
                 raise ValueError("fit(): resume=True needs a ModelCheckpoint among the callbacks")
             resume = folders[0]
         path = Path(os.fspath(resume))  # type: ignore[arg-type]
-        if path.is_dir() or not path.suffix:
+        if path.is_dir() or path.suffix != Path(LAST).suffix:
             return path / LAST if (path / LAST).is_file() else None
         return path
 

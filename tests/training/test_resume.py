@@ -175,3 +175,51 @@ def test_another_backend_is_said(tmp_path: Path) -> None:
         trainer.save(tmp_path / "x.safetensors")
     with fastnn.use_backend("cython"), pytest.warns(UserWarning, match="made with the numpy backend"):
         trainer.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resume_in_the_middle_of_an_epoch_of_a_loader_with_workers(tmp_path: Path, workers: int) -> None:
+    """Workers draw batches ahead of the model: their random numbers are taken up where they were too."""
+    import random as python_random
+    import shutil
+
+    from fastnn import nn
+    from fastnn.training import Callback, ModelCheckpoint
+    from fastnn.utils.data import DataLoader
+
+    class Keep(Callback):
+        """A copy of the checkpoint that was the last one before step 5: 4 steps, in the second epoch's first batch."""
+
+        def on_step_end(self, trainer: Trainer) -> None:
+            if trainer.step == 5:
+                shutil.copy(tmp_path / "last.safetensors", tmp_path / "copy.safetensors")
+
+    def run(resume: Any) -> Trainer:
+        fastnn.manual_seed(4)
+        python_random.seed(4)
+        np.random.seed(4)  # noqa: NPY002
+        model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(36, 3))
+        trainer = Trainer(
+            model,
+            fastnn.optim.SGD(model.parameters(), 0.1, momentum=0.9),
+            nn.CrossEntropyLoss(),
+            callbacks=[Keep(), ModelCheckpoint(tmp_path, every_steps=2)],
+            progress=False,
+        )
+        loader = DataLoader(killable_data(), 18, shuffle=True, num_workers=workers)  # three batches an epoch
+        trainer.fit(loader, epochs=3, resume=resume)
+        return trainer
+
+    whole_run = run(False)
+    taken_up = run(tmp_path / "copy.safetensors")
+    assert whole_run.step == taken_up.step == 9
+    assert all(map(np.array_equal, state_of(whole_run), state_of(taken_up)))
+
+
+def killable_data() -> Any:
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        import killable_run
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
+    return killable_run.Noisy()
