@@ -11,6 +11,7 @@ from fastnn.ops.broadcast import broadcast_shape, sum_to
 from fastnn.ops.dims import Array, Shape
 from fastnn.ops.gate import cast, tensor_argument
 from fastnn.ops.in_place import in_place
+from fastnn.ops.select import choose
 
 if TYPE_CHECKING:
     from fastnn._core import Node
@@ -56,9 +57,7 @@ def _number(value: Any, dtype: np.dtype[Any]) -> Array:
 
 def _fill(input: Tensor, m: Array, source: Tensor, shape: Shape) -> Tensor:
     x = input._array
-    out = np.where(m, source._array, x) if x.shape != shape else x.copy()
-    if x.shape == shape:
-        np.copyto(out, source._array, where=m)
+    out = choose(m, source._array, x, shape)
     return _core.record("MaskedFillBackward0", _fill_backward, (input, source), out, extra=(m, x.shape))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fastnn._core import Node
+    from fastnn.ops.broadcast import Shape
     from fastnn.ops.gate import TensorLike
     from fastnn.tensor import Tensor
 
@@ -52,21 +53,22 @@ def where(
 
         input = tensor(input)
     a, b = operands(input, other, "where")
-    broadcast_shape(broadcast_shape(a._array.shape, b._array.shape), mask.shape)
-    out = _choose(mask, a._array, b._array)
+    shape = broadcast_shape(broadcast_shape(a._array.shape, b._array.shape), mask.shape)
+    out = choose(mask, a._array, b._array, shape)
     shapes = (a._array.shape, b._array.shape)
     return _core.record("WhereBackward0", _where_backward, (a, b), out, (condition,), extra=shapes)
 
 
-def _choose(mask: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """By the kernel where it can take the arrays as they are: numbers, and arrays of the mask's shape."""
-    fits = a.dtype in KERNEL_DTYPES and mask.size > 1 and mask.flags.c_contiguous
+def choose(mask: NDArray[Any], a: NDArray[Any], b: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """a where mask else b, all broadcast to shape: by the kernel where a and b are numbers or fill the shape."""
+    fits = a.dtype in KERNEL_DTYPES and len(shape) > 0
     for array in (a, b):
-        fits = fits and (array.ndim == 0 or (array.shape == mask.shape and array.flags.carray))
+        fits = fits and (array.ndim == 0 or (array.shape == shape and array.flags.carray))
     if not fits:
         return np.where(mask, a, b)
-    out = np.empty(mask.shape, a.dtype)
-    K.where(mask.view(np.uint8), a, b, out)
+    full = np.ascontiguousarray(np.broadcast_to(mask, shape))
+    out = np.empty(shape, a.dtype)
+    K.where(full.view(np.uint8), a, b, out)
     return out
 
 
