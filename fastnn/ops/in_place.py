@@ -11,6 +11,7 @@ from fastnn import _core
 from fastnn.ops.gate import cast
 
 if TYPE_CHECKING:
+    from fastnn._core import Node
     from fastnn.tensor import Tensor
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -37,5 +38,11 @@ def in_place(
     if CATEGORY[out._array.dtype.kind] > CATEGORY[array.dtype.kind]:
         raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {input.dtype}")
     out = cast(out, array.dtype)
+    if input.requires_grad and not out.requires_grad and _core.is_grad_enabled():  # as a comparison: the gradient ends
+        out = _core.record("ZerosBackward0", _zeros_backward, (input,), out._array)
     np.copyto(array, out._array)
     return _core.adopt(input, out)
+
+
+def _zeros_backward(ctx: Node, grad: Tensor) -> Tensor:
+    return _core.wrap(np.zeros(grad._array.shape, grad._array.dtype))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn import _core
 from fastnn.ops import (
     arithmetic,
@@ -96,7 +98,6 @@ bitwise_right_shift_: Form = _form(pairs.bitwise_right_shift)
 fmod_: Form = _form(arithmetic.fmod)
 remainder_: Form = _form(arithmetic.remainder)
 floor_divide_: Form = _form(arithmetic.floor_divide)
-float_power_: Form = _form(arithmetic.float_power)
 
 eq_: Form = _form(compare.eq)
 ne_: Form = _form(compare.ne)
@@ -130,6 +131,15 @@ tril_: Form = _form(join.tril)
 triu_: Form = _form(join.triu)
 
 renorm_: Form = _form(_renorm.renorm)
+
+
+def float_power_(input: Tensor, exponent: Any) -> Tensor:
+    """input ** exponent, in place. RuntimeError unless input is float64, the result's dtype."""
+    if input._array.dtype != np.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input.dtype} but the operation's result requires dtype float64"
+        )
+    return in_place(arithmetic.float_power, input, exponent, reads_input=True)
 
 
 def polygamma_(input: Tensor, n: int) -> Tensor:
