@@ -30,7 +30,8 @@ class RuleOptimizer(Optimizer):
         raise NotImplementedError
 
     def _factors(self, group: dict[str, Any], steps: Any, states: dict[str, Any]) -> Sequence[Any]:
-        """Up to three numbers a parameter, each an array over the parameters; steps: how many, with this one."""
+        """Up to three numbers a parameter, each an array over the parameters; steps: how many, with this one (or a
+        single number, where all have made as many)."""
         return ()
 
     def _lists(self, states: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -44,7 +45,9 @@ class RuleOptimizer(Optimizer):
 
         def call(params: Any, grads: Any, states: Any, steps: list[int], initialized: Any) -> None:
             factors = np.zeros((len(params), 3))
-            for column, values in enumerate(self._factors(group, np.array(steps, np.float64), states)):
+            alike = steps.count(steps[0]) == len(steps) if steps else False  # then one number serves for all
+            counts = np.array(steps[:1] if alike else steps, np.float64)
+            for column, values in enumerate(self._factors(group, counts, states)):
                 factors[:, column] = values
             first, second, third = self._lists(states)
             K.rule_step(self._rule, params, grads, first, second, third, factors, lr, decay, options, maximize)

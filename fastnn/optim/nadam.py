@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import _core
+from fastnn.optim._plan import Bucket
 from fastnn.optim._rules import RuleOptimizer
 from fastnn.optim.adam import check_betas
 from fastnn.optim.optimizer import check_modes, check_rate
@@ -74,14 +75,24 @@ class NAdam(RuleOptimizer):
             state[name] = _core.wrap(np.ones((), np.float32))
         return state[name]  # type: ignore[no-any-return]
 
+    def _make_buckets(self, params: list[Tensor], names: tuple[str, ...]) -> list[Bucket]:
+        """As of all; the products lie in one array for each bucket, of which the states hold views."""
+        buckets = super()._make_buckets(params, names)
+        for bucket in buckets:
+            shared = np.array([float(product) for product in bucket.states["mu_product"]], np.float32)
+            for position, param in enumerate(bucket.params):
+                self._state[param]["mu_product"] = _core.wrap(shared[position : position + 1].reshape(()))
+            bucket.states["mu_product"] = [shared]
+        return buckets
+
     def _lists(self, states: dict[str, Any]) -> tuple[Any, Any, Any]:
         return states["exp_avg"], states["exp_avg_sq"], None
 
     def _factors(self, group: dict[str, Any], steps: Any, states: dict[str, Any]) -> Sequence[Any]:
         lr, (beta1, beta2), decay = float(group["lr"]), map(float, group["betas"]), group["momentum_decay"]
         mu, after = (beta1 * (1 - 0.5 * 0.96 ** ((steps + ahead) * decay)) for ahead in (0, 1))
-        products = np.array([float(product) for product in states["mu_product"]]) * mu
-        for product, new in zip(states["mu_product"], products, strict=True):
-            product[...] = new
+        (shared,) = states["mu_product"]
+        products = shared.astype(np.float64) * mu
+        shared[...] = products
         share, next_share = lr * (1 - mu) / (1 - products), lr * after / (1 - products * after)
         return share, next_share, 1 / (1 - beta2**steps)
