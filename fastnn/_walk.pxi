@@ -106,6 +106,7 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
     cdef Node node
     cdef list slots
     cdef int i, index
+    cdef bint asked
     cdef bint previous = grad_mode
 
     for item in roots:
@@ -130,15 +131,18 @@ def run_backward(tuple roots, tuple gradients, bint retain_graph, bint create_gr
                 gradient = <TensorBase>slots[i]
                 if gradient is None:
                     continue
+                asked = wanted is not None and (node, i) in wanted
+                if useful is not None and not asked and node not in useful:
+                    continue   # it leads to nothing that was asked for
                 gradient.scratch = False
-                if node.hooks is not None and i in node.hooks and not (cut and (node, i) in wanted):
+                if node.hooks is not None and i in node.hooks and not (cut and asked):
                     gradient = run_hooks(node.hooks[i], gradient)
                     slots[i] = gradient
                 if node.retained is not None and i in node.retained:
                     leaf = <TensorBase>node.retained[i]()
                     if leaf is not None and accumulate:
                         keep_gradient(leaf, gradient, create_graph)
-                if wanted is not None and (node, i) in wanted:
+                if asked:
                     captured[(node, i)] = gradient
             if useful is not None and node not in useful:
                 continue

@@ -378,6 +378,7 @@ def test_assigned_grad_is_checked() -> None:
         x.grad = 1.0
 
 
+@pytest.mark.filterwarnings("ignore:Anomaly Detection has been enabled")
 def test_anomaly_mode_names_the_forward_line() -> None:
     class Fails(autograd.Function):
         @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,7 +66,8 @@ def backward(
         for i, leaf in enumerate(inputs):
             if not leaf.requires_grad:
                 raise RuntimeError(f"One of the differentiated Tensors does not require grad: inputs[{i}]")
-    _core.run_backward(roots, seeds, create_graph if retain_graph is None else retain_graph, create_graph, inputs, True)
+    keep = create_graph if retain_graph is None else retain_graph
+    _run(roots, seeds, keep, create_graph, inputs, True)
 
 
 def grad(
@@ -96,7 +98,7 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     roots, seeds = _roots(outputs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
-    found = list(_core.run_backward(roots, seeds, keep, create_graph, wanted, False) or ())
+    found = list(_run(roots, seeds, keep, create_graph, wanted, False) or ())
     for i, gradient in enumerate(found):
         if gradient is None and materialize_grads:
             found[i] = _core.wrap(np.zeros_like(wanted[i]._array))
@@ -106,3 +108,95 @@ def grad(
                 "allow_unused=True if this is the desired behavior."
             )
     return cast("tuple[Tensor, ...]", tuple(found))  # a None stands there for allow_unused=True alone
+
+
+# ------------------------------------------------------------------------------------------------ what a walk reaches
+
+
+class Walk:
+    """A walk that is going on, for hooks that ask what it will reach."""
+
+    def __init__(self, roots: tuple[Tensor, ...], inputs: tuple[Tensor, ...] | None) -> None:
+        self.roots, self.inputs = roots, inputs
+        self._reached: set[Any] | None = None
+
+    def will_reach(self, tensor: Tensor) -> bool:
+        """Whether tensor's gradient is computed in this walk."""
+        if self._reached is None:
+            self._reached = self._find()
+        place = _place(tensor)
+        if self.inputs is not None and tensor.grad_fn is None:
+            return place in self._reached and any(tensor is one for one in self.inputs)
+        return place in self._reached
+
+    def _find(self) -> set[Any]:
+        """The places that gradients are brought to; where inputs are given, those that lead to one, and they."""
+        wanted = None if self.inputs is None else {_place(tensor) for tensor in self.inputs}
+        leads: dict[Any, bool] = {}  # node -> whether the walk runs it
+        places = [_place(root) for root in self.roots]
+        stack = [root.grad_fn for root in self.roots if root.grad_fn is not None]
+        while stack:
+            node = stack[-1]
+            edges = [_edge(*pair) for pair in node.next_functions if pair[0] is not None]
+            below = [place[0] for place in edges if isinstance(place, tuple) and place[0] not in leads]
+            if below:
+                stack += below
+                continue
+            stack.pop()
+            leads[node] = wanted is None or any(
+                place in wanted or (isinstance(place, tuple) and leads[place[0]]) for place in edges
+            )
+            if leads[node]:
+                places += edges
+        return {
+            place
+            for place in places
+            if wanted is None or place in wanted or (isinstance(place, tuple) and leads.get(place[0], False))
+        }
+
+
+def _edge(target: Any, index: int) -> Any:
+    return id(target.variable) if isinstance(target, _core.AccumulateGrad) else (target, index)
+
+
+def _place(tensor: Tensor) -> Any:
+    """What stands for tensor's place: (node, output), or a leaf's identity."""
+    node = tensor.grad_fn
+    return id(tensor) if node is None else (node, tensor.output_nr)
+
+
+class _Walks(threading.local):
+    watched = False  # by hooks of several tensors: without them nothing is noted
+
+    def __init__(self) -> None:
+        self.stack: list[Walk] = []
+
+
+_walks = _Walks()
+
+
+def watch_walks() -> None:
+    """From now on current_walk knows."""
+    _Walks.watched = True
+
+
+def current_walk() -> Walk | None:
+    """The innermost walk of this thread that began after watch_walks."""
+    return _walks.stack[-1] if _walks.stack else None
+
+
+def _run(
+    roots: tuple[Tensor, ...],
+    seeds: tuple[Tensor, ...],
+    keep: bool,
+    create_graph: bool,
+    inputs: tuple[Tensor, ...] | None,
+    accumulate: bool,
+) -> tuple[Tensor | None, ...] | None:
+    if not _Walks.watched:
+        return _core.run_backward(roots, seeds, keep, create_graph, inputs, accumulate)
+    _walks.stack.append(Walk(roots, inputs))
+    try:
+        return _core.run_backward(roots, seeds, keep, create_graph, inputs, accumulate)
+    finally:
+        _walks.stack.pop()

@@ -1,14 +1,17 @@
-"""The graph itself: its nodes and edges, and hooks on what nodes save."""
+"""The graph itself: its nodes and edges, hooks on what nodes save, and hooks on several gradients."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 from fastnn import _core
 from fastnn._core import Node
+from fastnn.autograd._engine import Walk, current_walk, watch_walks
+from fastnn.utils.hooks import RemovableHandle
 
 if TYPE_CHECKING:
     from fastnn.tensor import Tensor
@@ -19,6 +22,7 @@ __all__ = [
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
@@ -93,3 +97,63 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     finally:
         _core.set_saving_hooks(hooks)
         _disabled.message = before
+
+
+# ------------------------------------------------------------------------------------------------ several gradients
+
+
+class _Handles(RemovableHandle):
+    """Removes several hooks at once."""
+
+    def __init__(self, handles: list[RemovableHandle]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        """Remove the hooks."""
+        for handle in self.handles:
+            handle.remove()
+
+    def __getstate__(self) -> Any:
+        return self.handles
+
+    def __setstate__(self, state: Any) -> None:
+        self.handles = state
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: Literal["all", "any"] = "all"
+) -> RemovableHandle:
+    """mode "all": fn(gradients), once a backward has computed all of the tensors' gradients that it will compute; None
+    stands for the others. mode "any": fn(gradient) at the first of them.
+
+    ValueError for another mode, RuntimeError where a tensor requires no gradient ("any": it is left out).
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    watch_walks()
+    arrivals = _Arrivals(tuple(tensors), fn, mode)
+    hooked = [(i, tensor) for i, tensor in enumerate(tensors) if mode == "all" or tensor.requires_grad]
+    return _Handles([tensor.register_hook(arrivals.hook(i)) for i, tensor in hooked])
+
+
+class _Arrivals:
+    """The gradients that have come, of each walk that is going on."""
+
+    def __init__(self, tensors: tuple[Tensor, ...], fn: Callable[[Any], None], mode: str) -> None:
+        self.tensors, self.fn, self.mode = tensors, fn, mode
+        self.arrived: WeakKeyDictionary[Walk, dict[int, Tensor]] = WeakKeyDictionary()
+
+    def hook(self, i: int) -> Callable[[Tensor], None]:
+        def arrive(gradient: Tensor) -> None:
+            walk = current_walk()
+            assert walk is not None
+            arrived = self.arrived.setdefault(walk, {})
+            arrived[i] = gradient
+            if self.mode == "any":
+                if len(arrived) == 1:
+                    self.fn(gradient)
+            elif len(arrived) == sum(map(walk.will_reach, self.tensors)):
+                self.fn([arrived.get(j) for j in range(len(self.tensors))])
+                del self.arrived[walk]
+
+        return arrive

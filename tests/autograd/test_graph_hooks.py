@@ -139,6 +139,37 @@ def _saved_hooks_and_twice(torch: Any) -> Any:
     return first.tolist(), second.tolist()
 
 
+def _several_gradients(torch: Any) -> Any:
+    log: list[Any] = []
+    a, b = _x(torch), _x(torch)
+    c, d = a * b, a + b
+    e = (c * 2).sum()
+    hook = torch.autograd.graph.register_multi_grad_hook
+    handle = hook((a, b, c, d), lambda grads: log.append([None if g is None else g.tolist() for g in grads]))
+    hook([c, a, torch.ones(2)], lambda grad: log.append(grad.tolist()), mode="any")
+    e.backward(retain_graph=True)
+    e.backward(inputs=(a,), retain_graph=True)
+    (d.sum() + e).backward(inputs=[b], retain_graph=True)
+    (d.sum() * c.sum()).backward(retain_graph=True)
+    handle.remove()
+    e.backward()
+    return log
+
+
+def _hooks_of_what_nobody_asked_for(torch: Any) -> Any:
+    log: list[Any] = []
+    a, b = _x(torch), _x(torch)
+    c, d = a * 2, b * 3
+    c.register_hook(lambda grad: log.append("c"))
+    d.register_hook(lambda grad: log.append("d"))
+    d.retain_grad()
+    a.register_hook(lambda grad: log.append("a"))
+    b.register_hook(lambda grad: log.append("b"))
+    (c * d).sum().backward(inputs=[a])
+    torch.autograd.grad((c * d).sum(), [c])
+    return log, d.grad, a.grad.tolist()
+
+
 def _decorated_generator(torch: Any) -> Any:
     @torch.no_grad()
     def count() -> Any:
@@ -165,8 +196,8 @@ def _variable(torch: Any) -> Any:
 
 CASES: list[Callable[[Any], Any]] = [
     _to_inputs, _to_inputs_that_retain, _twice_the_same_input, _of_the_root, _several_roots, _unused, _hooks_in_order,
-    _hooks_that_change, _nodes, _prehook_of_a_leaf, _saved_hooks, _saved_hooks_and_twice, _decorated_generator,
-    _variable,
+    _hooks_that_change, _nodes, _prehook_of_a_leaf, _saved_hooks, _saved_hooks_and_twice, _several_gradients,
+    _hooks_of_what_nobody_asked_for, _decorated_generator, _variable,
 ]  # fmt: skip
 
 
@@ -199,6 +230,7 @@ def test_as_pytorch(case: Callable[[Any], Any]) -> None:
         lambda torch, x: x.sum().backward(inputs=[]),
         lambda torch, x: torch.ones(3).sum().backward(),
         lambda torch, x: torch.autograd.graph.get_gradient_edge(torch.ones(3)),
+        lambda torch, x: torch.autograd.graph.register_multi_grad_hook([x], print, mode="some"),
     ],
 )
 def test_errors_as_pytorch(call: Callable[[Any, Any], Any]) -> None:
