@@ -5,7 +5,9 @@ from __future__ import annotations
 # The modules tensor and device come first: a module's import binds its name here, which the function tensor and the
 # class device then take.
 # ruff: noqa: I001
-from fastnn import autograd, backends, cuda, func, kernels, linalg, nn, optim, special, utils
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+
+from fastnn import autograd, kernels, linalg, special
 from fastnn.device import device
 from fastnn.tensor import Tensor
 from fastnn.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -503,11 +505,43 @@ from fastnn.random import (
     seed,
     set_rng_state,
 )
-from fastnn.serialization import load, save
 from fastnn.size import Size
 from fastnn.threads import get_flush_denormal, get_num_threads, set_flush_denormal, set_num_threads
 
 __version__ = "0.1.0"
+
+if _TYPE_CHECKING:
+    from fastnn import backends, cuda, func, nn, optim, utils
+    from fastnn.serialization import load, save
+
+# What an array program does not need is imported when its name is first looked up (PEP 562): half of the time that
+# `import fastnn` would take.
+_LATER = {
+    "backends": "fastnn.backends",
+    "cuda": "fastnn.cuda",
+    "func": "fastnn.func",
+    "load": "fastnn.serialization",
+    "nn": "fastnn.nn",
+    "optim": "fastnn.optim",
+    "save": "fastnn.serialization",
+    "utils": "fastnn.utils",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(_LATER[name])
+    value = getattr(module, name) if _LATER[name] == "fastnn.serialization" else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 __all__ = [
     "Generator",

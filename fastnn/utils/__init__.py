@@ -1,9 +1,22 @@
-"""Helpers that stand beside the layers: ``data`` (datasets and loaders), ``checkpoint``, ``hooks`` (handles)."""
+"""What training needs beside tensors: data loading, checkpointing, hooks."""
 
 from __future__ import annotations
 
-from fastnn.utils import checkpoint as checkpoint
-from fastnn.utils import data as data
+from typing import TYPE_CHECKING, Any
+
 from fastnn.utils import hooks as hooks
 
+if TYPE_CHECKING:
+    from fastnn.utils import checkpoint as checkpoint
+    from fastnn.utils import data as data
+
 __all__ = ["checkpoint", "data", "hooks"]
+
+
+def __getattr__(name: str) -> Any:
+    """data and checkpoint, imported when they are first looked up: the tape, which needs hooks, needs neither."""
+    if name not in ("checkpoint", "data"):
+        raise AttributeError(f"module 'fastnn.utils' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"fastnn.utils.{name}")
