@@ -27,7 +27,7 @@ def test_an_array_program_does_not_wait_for_layers_and_optimizers() -> None:
         assert f"fastnn.{name}" not in loaded
 
 
-@pytest.mark.parametrize("name", (*LATER, "save", "load"))
+@pytest.mark.parametrize("name", [*LATER, "save", "load"])
 def test_a_name_is_there_without_an_import_of_its_own(name: str) -> None:
     kind = "function" if name in ("save", "load") else "module"
     assert run(f"import fastnn; print(type(fastnn.{name}).__name__, {name!r} in dir(fastnn))") == f"{kind} True"
@@ -41,5 +41,5 @@ def test_parts_of_parts_are_there_too() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'fastnn' has no attribute 'no_such_name'"):
         _ = fastnn.no_such_name
-    with pytest.raises(AttributeError, match="module 'fastnn.utils' has no attribute 'no_such_name'"):
+    with pytest.raises(AttributeError, match=r"module 'fastnn\.utils' has no attribute 'no_such_name'"):
         _ = fastnn.utils.no_such_name  # type: ignore[attr-defined]
