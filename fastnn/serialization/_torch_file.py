@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
+import zlib
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -19,10 +20,13 @@ _MOST_SQUEEZED = 1032  # how many bytes one of deflate's can stand for
 
 def read(stream: BinaryIO, reader: Reader, path: str | None) -> Any:
     """The object in an archive; with ``path``, its storages are mapped from there."""
+    damage = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, KeyError, RuntimeError)
     try:
         with zipfile.ZipFile(stream) as archive:
             return _Archive(archive, reader, path).load()
-    except (zipfile.BadZipFile, EOFError, struct.error) as error:
+    except damage as error:
+        if isinstance(error, RuntimeError) and str(error).startswith("load: "):
+            raise  # one of ours; zipfile has some too
         raise RuntimeError(f"load: {reader.file} is damaged or cut short: {error}") from error
 
 
