@@ -444,6 +444,9 @@ from fastnn.ops.odds import (
     empty_strided,
     fill,
     get_device,
+    grid_sampler,
+    grid_sampler_2d,
+    grid_sampler_3d,
     is_nonzero,
     is_same_size,
     is_signed,
@@ -485,6 +488,18 @@ from fastnn.layouts import (
     preserve_format,
     strided,
 )
+from fastnn.tensor_types import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+)
+from fastnn.sampling_counts import binomial, poisson
 from fastnn.printing import get_printoptions, set_printoptions
 from fastnn.random import (
     Generator,
@@ -544,7 +559,16 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
     "Generator",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
     "Size",
     "Tensor",
     "__version__",
@@ -611,6 +635,7 @@ __all__ = [
     "bernoulli",
     "bilinear",
     "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
@@ -773,6 +798,9 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
     "group_norm",
     "gru",
     "gru_cell",
@@ -935,6 +963,7 @@ __all__ = [
     "pinverse",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson",
     "polygamma",
     "positive",
     "pow",

@@ -96,9 +96,19 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def type_(self: Tensor, dtype: Any = None) -> Any:
-    """self in another dtype, or the name of its type where none is given."""
+    """self in another dtype, or the name of its type where none is given.
+
+    dtype: also a tensor type as FloatTensor, or its name, "torch.FloatTensor".
+    """
     if dtype is None:
         return f"fastnn.{_TYPE_NAMES[self.dtype]}"
+    if isinstance(dtype, str):
+        named = [kind for kind, name in _TYPE_NAMES.items() if dtype in (f"torch.{name}", f"fastnn.{name}")]
+        if not named:
+            raise ValueError(f"invalid type: {dtype!r}")
+        dtype = named[0]
+    elif isinstance(getattr(dtype, "dtype", None), dtypes.dtype):
+        dtype = dtype.dtype
     return cast(self, dtypes.to_numpy_dtype(dtype))
 
 

@@ -78,7 +78,7 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The powers 1, x, ..., x**(N - 1) of vectors (..., n), as columns; N: n unless given."""
-    return _vander(x, N, increasing=True)
+    return _vander(x if x._array.ndim else x.unsqueeze(0), N, increasing=True)
 
 
 def eig(A: Tensor) -> Any:

@@ -82,25 +82,24 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     a = matrices(A, "pinv", square=hermitian)
     relative = rtol if rtol is not None else rcond
     if hermitian:
-        return _hermitian_pinv(a, atol, relative)
+        out = _hermitian_pinv(a._array, atol, relative)
+        return _core.record("LinalgPinvBackward0", _pinv_backward, (a,), out, (a,), True)
     u, s, vh = call(np.linalg.svd, a._array, full_matrices=False)
     keep = s > tolerance(a._array, s, atol, relative)[..., None]
     with np.errstate(divide="ignore"):
         inverse = np.where(keep, 1 / s, 0).astype(s.dtype)
-    out: Array = np.matmul(vh.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2))
+    out = np.matmul(vh.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2))
     return _core.record("LinalgPinvBackward0", _pinv_backward, (a,), out, (a,), True)
 
 
-def _hermitian_pinv(a: Tensor, atol: Any, rtol: Any) -> Tensor:
+def _hermitian_pinv(x: Array, atol: Any, rtol: Any) -> Array:
     """By eigenvalues, whose signs the inverse keeps."""
-    from fastnn.linalg.decompositions import eigh
-    from fastnn.ops.select import where
-
-    values, vectors = eigh(a)
-    sizes = np.abs(values._array)
-    keep: Tensor = _core.wrap(np.asarray(sizes > tolerance(a._array, sizes, atol, rtol)[..., None]))
-    inverse = where(keep, 1 / where(keep, values, 1.0), 0.0)
-    return matmul(vectors * inverse.unsqueeze(-2), adjoint(vectors))
+    values, vectors = call(np.linalg.eigh, x)
+    sizes = np.abs(values)
+    with np.errstate(divide="ignore"):
+        inverse = np.where(sizes > tolerance(x, sizes, atol, rtol)[..., None], 1 / values, 0).astype(x.dtype)
+    out: Array = np.matmul(vectors * inverse[..., None, :], vectors.swapaxes(-1, -2))
+    return out
 
 
 def tolerance(x: Array, values: Array, atol: Any, rtol: Any) -> Array:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "apply_", "clone", "constant_pad_nd", "detach", "empty_permuted", "empty_strided", "fill", "get_device",
-    "is_nonzero", "is_same_size", "is_signed", "map_", "narrow_copy", "new_empty_strided", "numel", "range",
-    "scalar_tensor", "typename",
+    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "is_nonzero", "is_same_size", "is_signed", "map_",
+    "narrow_copy", "new_empty_strided", "numel", "range", "scalar_tensor", "typename",
 ]  # fmt: skip
 
 
@@ -127,6 +127,21 @@ def map_(input: Tensor, other: Tensor, callable: Callable[[Any, Any], Any]) -> T
     array[...] = np.array([callable(a, b) for a, b in pairs], array.dtype).reshape(array.shape)
     _core.bump_version(x)
     return x
+
+
+_MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: builtins.bool
+) -> Tensor:
+    """nn.functional.grid_sample, its modes by number: bilinear, nearest, bicubic; zeros, border, reflection."""
+    from fastnn.ops.grid_sample import grid_sample
+
+    return grid_sample(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners)
+
+
+grid_sampler_2d = grid_sampler_3d = grid_sampler
 
 
 # ------------------------------------------------------------------------------------------------ new tensors
