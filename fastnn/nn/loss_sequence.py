@@ -83,6 +83,13 @@ class LinearCrossEntropyLoss(_WeightedLoss):
             options=self.options,
         )
 
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, reduction={self.reduction}, "
+            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, options={self.options}"
+        )
+
 
 class NLLLoss2d(NLLLoss):
     """NLLLoss, under its older name; warns so."""
