@@ -13,11 +13,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import fastnn
 
-from .compare import Different, same
+from .compare import Different, Unequal, as_near, same
 from .outcome import Outcome
 from .translate import LeftOut, NotOffered, Translator
 
 Call = Callable[[], Any]
+Wide = Callable[[], tuple[Call, "list[torch.Tensor]"]]
 
 
 class SecondRefused(Exception):
@@ -32,11 +33,13 @@ def value_and_gradients(
     first: bool,
     second: bool,
     initialised: bool = True,
+    wide: Wide | None = None,
 ) -> str:
     """Compare the results, and their derivatives to the tensors of ``pairs`` that require a gradient.
 
-    Returns "second", "refused" (NotImplementedError at the second derivative), "first", or "random" where PyTorch drew
-    random numbers or left memory uninitialised, so that shapes and dtypes alone are compared. Raises Different.
+    ``wide`` gives PyTorch's call of the same sample in float64 and its tensors, to judge float32 results that differ.
+    Returns "second" or "first", how many derivatives were compared, or "random" where PyTorch drew random numbers or
+    left memory uninitialised, so that shapes and dtypes alone are compared. Raises Different or SecondRefused.
     """
     torch.manual_seed(0)
     before = torch.get_rng_state()
@@ -44,19 +47,49 @@ def value_and_gradients(
         right = theirs()
     random = not initialised or not torch.equal(before, torch.get_rng_state())
     mine = ours()
-    same(mine, right, "value", values=not random)
     if random:
+        same(mine, right, "value", values=False)
         return "random"
+    _judge("value", mine, right, wide)
     with torch.no_grad():
         for number, (their_tensor, our_tensor) in enumerate(pairs):
             same(our_tensor, their_tensor, f"argument {number} after the call")
     leaves = [pair for pair in pairs if pair[0].requires_grad]
     if not (first and leaves):
         return "first"
-    return _gradients(mine, right, leaves, second)
+    return _gradients(mine, right, leaves, second, wide)
 
 
-def _gradients(mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]], second: bool) -> str:
+def _judge(stage: str, ours: Any, theirs: Any, wide: Wide | None, what: str = "") -> None:
+    """same(), but float32 numbers may differ by what float32 makes of the sample in PyTorch too."""
+    compare = same if stage == "value" else _same_gradients
+    try:
+        compare(ours, theirs, what or stage)
+    except Unequal:
+        if wide is None:
+            raise
+        truth = _stage(stage, *wide())
+        mine, right = (_tensors(ours), _tensors(theirs)) if stage == "value" else (ours, theirs)
+        for number, (m, r, t) in enumerate(zip(mine, right, truth, strict=True)):
+            if m is not None and r is not None and not as_near(m, r, t):
+                same(m.detach(), r.detach(), f"{what or stage} {number}")
+
+
+def _stage(stage: str, call: Call, leaves: Sequence[torch.Tensor]) -> list[Any]:
+    """PyTorch's values, gradients or second gradients of a float64 call."""
+    torch.manual_seed(0)
+    with sdpa_kernel(SDPBackend.MATH):
+        tensors = _tensors(call())
+    if stage == "value":
+        return tensors
+    outputs = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.requires_grad]
+    gradients = _grad(torch, outputs, leaves, 1, stage == "second gradient")
+    return gradients if stage == "gradient" else _second(torch, gradients, leaves)
+
+
+def _gradients(
+    mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]], second: bool, wide: Wide | None
+) -> str:
     outputs = [(m, r) for m, r in zip(_tensors(mine), _tensors(right), strict=True) if r.is_floating_point()]
     for number, (our_output, their_output) in enumerate(outputs):
         if our_output.requires_grad != their_output.requires_grad:
@@ -67,7 +100,7 @@ def _gradients(mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]]
     theirs = _grad(torch, [r for _, r in outputs], [t for t, _ in leaves], 1, second)
     deep = second and any(g is not None and g.requires_grad for g in theirs)
     ours = _grad(fastnn, [m for m, _ in outputs], [o for _, o in leaves], 1, False, keep=deep)
-    _same_gradients(ours, theirs, "gradient")
+    _judge("gradient", ours, theirs, wide)
     if not deep:
         return "first"
     try:
@@ -78,11 +111,11 @@ def _gradients(mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]]
         return "first"
     try:
         ours = _grad(fastnn, [m for m, _ in outputs], [o for _, o in leaves], 1, True)
-        _same_gradients(ours, theirs, "gradient with create_graph")
+        _judge("gradient", ours, theirs, wide, "gradient with create_graph")
         ours_second = _second(fastnn, ours, [o for _, o in leaves])
     except NotImplementedError as error:
         raise SecondRefused(str(error)) from error
-    _same_gradients(ours_second, theirs_second, "second gradient")
+    _judge("second gradient", ours_second, theirs_second, wide)
     return "second"
 
 
@@ -95,10 +128,10 @@ def _grad(
     library: Any, outputs: Sequence[Any], leaves: Sequence[Any], seed: int, graph: bool, keep: bool | None = None
 ) -> list[Any]:
     numbers = np.random.default_rng(seed)
-    weights = [
-        library.from_numpy(np.asarray(numbers.standard_normal(tuple(output.shape)))).to(output.dtype)
-        for output in outputs
-    ]
+    weights = []  # float32 numbers for any dtype, so that a float64 run has the same
+    for output in outputs:
+        weight = np.asarray(numbers.standard_normal(tuple(output.shape)), np.float32)
+        weights.append(library.from_numpy(weight).to(output.dtype))
     return list(
         library.autograd.grad(
             outputs, leaves, weights, retain_graph=graph or keep or None, create_graph=graph, allow_unused=True
@@ -110,7 +143,7 @@ def _same_gradients(ours: Sequence[Any], theirs: Sequence[Any], what: str) -> No
     for number, (mine, right) in enumerate(zip(ours, theirs, strict=True)):
         if mine is None and right is None:
             continue
-        # No gradient and a gradient of zeros are the same to every optimizer, but not to a script that tests for None.
+        # No gradient and a gradient of zeros count as the same here: PyTorch itself gives either, by op.
         if mine is None or right is None:
             zero = mine if right is None else right
             if np.any(np.asarray(zero.detach().numpy()) != 0):
@@ -205,3 +238,20 @@ class Pairs(Translator):
         made = super()._tensor(value)
         self.pairs.append((value, made))
         return made
+
+
+def widened(value: Any) -> Any:
+    """A tensor or dtype of float32 in float64, anything else itself."""
+    if isinstance(value, torch.Tensor) and value.dtype is torch.float32:
+        return value.detach().double().requires_grad_(value.requires_grad)
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(widened(part) for part in value)
+    if isinstance(value, dict):
+        return {key: widened(part) for key, part in value.items()}
+    return torch.float64 if value is torch.float32 else value
+
+
+def leaves_of(*values: Any) -> list[torch.Tensor]:
+    """The tensors that require a gradient, in the order in which a translator meets them, each once."""
+    met = {id(tensor): tensor for tensor in _tensors(list(values)) if tensor.requires_grad}
+    return list(met.values())

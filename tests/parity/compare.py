@@ -20,6 +20,27 @@ class Different(AssertionError):
     """What differs, in words."""
 
 
+class Unequal(Different):
+    """Structure, dtype and shape agree; numbers differ."""
+
+
+# How much further than PyTorch's float32 result ours may be from PyTorch's float64 result.
+_FURTHER = 4.0
+
+
+def as_near(ours: Any, theirs: Any, wide: Any) -> bool:
+    """Is fastnn's float32 array about as near to PyTorch's float64 result as PyTorch's float32 array is?"""
+    if theirs.dtype is not torch.float32:
+        return False
+    truth = array_of(wide).astype(np.float64)
+    mine, right = ours.detach().numpy().astype(np.float64), array_of(theirs).astype(np.float64)
+    if not (np.isfinite(truth).all() and np.isfinite(mine).all() and np.isfinite(right).all()):
+        return False
+    slack = OF_LARGEST["float32"] * max(1.0, float(np.abs(truth).max(initial=0.0)))
+    allowed = _FURTHER * float(np.abs(right - truth).max(initial=0.0)) + slack
+    return bool(np.abs(mine - truth).max(initial=0.0) <= allowed)
+
+
 def same(ours: Any, theirs: Any, what: str, values: bool = True) -> None:
     """Raise Different unless fastnn's result equals PyTorch's; ``values=False`` leaves the numbers (random ones)."""
     if isinstance(theirs, torch.Tensor):
@@ -76,4 +97,4 @@ def _same_tensor(ours: Any, theirs: torch.Tensor, what: str, values: bool) -> No
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0]) if mine.ndim else ()
         count = f"{int(wrong.sum())} of {wrong.size} elements differ"
-        raise Different(f"{what}: {count}, at {place} {mine[place]!s} where PyTorch has {right[place]!s} ({dtype})")
+        raise Unequal(f"{what}: {count}, at {place} {mine[place]!s} where PyTorch has {right[place]!s} ({dtype})")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
-from .check import Pairs, count, refuses, value_and_gradients
+from .check import Pairs, count, leaves_of, refuses, value_and_gradients, widened
 from .outcome import Outcome
 from .translate import copy_state, is_offered, offered
 
@@ -100,7 +101,21 @@ def _sample(info: Any, sample: Any, dtype: torch.dtype, training: bool) -> str:
         pairs,
         first=True,
         second=info.supports_gradgrad,
+        wide=partial(_wide, info, sample, training) if dtype is torch.float32 else None,
     )
+
+
+def _wide(info: Any, sample: Any, training: bool) -> tuple[Callable[[], Any], list[torch.Tensor]]:
+    """The sample in float64 with the same parameters, and all tensors that require a gradient."""
+    torch.manual_seed(0)
+    _, theirs = _made(info, sample, torch.float32, Pairs(), training)
+    if any(isinstance(p, torch.nn.parameter.UninitializedTensorMixin) for p in theirs.parameters()):
+        with torch.no_grad():
+            theirs(*sample.forward_input.args, **sample.forward_input.kwargs)
+    theirs = theirs.double()
+    args, kwargs = widened(sample.forward_input.args), widened(sample.forward_input.kwargs)
+    given = widened([sample.constructor_input.args, sample.constructor_input.kwargs])
+    return lambda: theirs(*args, **kwargs), leaves_of(*given, args, kwargs, list(theirs.parameters()))
 
 
 def _error(info: Any, error: Any, dtype: torch.dtype) -> None:

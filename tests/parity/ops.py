@@ -12,7 +12,7 @@ import torch
 from torch.testing._internal import common_methods_invocations
 from torch.testing._internal.common_methods_invocations import op_db
 
-from .check import Pairs, count, refuses, value_and_gradients
+from .check import Pairs, count, leaves_of, refuses, value_and_gradients, widened
 from .compare import same
 from .outcome import Outcome
 from .selection import why_left_out
@@ -73,7 +73,7 @@ def run(label: str) -> Outcome:
             samples = list(info.sample_inputs("cpu", dtype, requires_grad=differentiable))
         for sample in samples:
             example = f"{sample.summary()} {dtype}"[:400]
-            check = partial(_function, info, sample, differentiable)
+            check = partial(_function, info, sample, dtype, differentiable)
             count(outcome, check, example, second=bool(_SECOND.fullmatch(info.name)))
             if outcome.offered:
                 _forms(info, sample, outcome, example)
@@ -85,7 +85,7 @@ def run(label: str) -> Outcome:
     return outcome
 
 
-def _function(info: Any, sample: Any, differentiable: bool) -> str:
+def _function(info: Any, sample: Any, dtype: torch.dtype, differentiable: bool) -> str:
     translate = Pairs()
     function = translate(info.op)
     args = translate((sample.input, *sample.args))
@@ -99,7 +99,15 @@ def _function(info: Any, sample: Any, differentiable: bool) -> str:
         first=differentiable,
         second=differentiable and info.supports_gradgrad,
         initialised=info.name not in _UNINITIALISED,
+        wide=partial(_wide, info, sample) if dtype is torch.float32 else None,
     )
+
+
+def _wide(info: Any, sample: Any) -> tuple[Callable[[], Any], list[torch.Tensor]]:
+    """The sample in float64, and its tensors that require a gradient."""
+    parts = widened([sample.input, sample.args, sample.kwargs])
+    input, args, kwargs = parts
+    return lambda: sample.output_process_fn_grad(info.op(input, *args, **kwargs)), leaves_of(*parts)
 
 
 def _error(info: Any, error: Any) -> None:
