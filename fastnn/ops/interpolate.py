@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn import _core
 from fastnn.ops.adaptive_pooling import adaptive_avg_pool
 from fastnn.ops.dims import Array
-from fastnn.ops.gate import tensor_argument
+from fastnn.ops.gate import cast, tensor_argument
 from fastnn.ops.resample import Taps, resample
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def interpolate(
     align_corners: the centres of the corner pixels, not their outer edges, fall on each other.
     recompute_scale_factor: computes with the ratio of the sizes rather than with the scale_factor given.
     antialias: the filter is as wide as an output pixel where the size shrinks ("bilinear", "bicubic", "lanczos").
+    An image of uint8 is computed in float32 and rounded; "nearest" takes any dtype, the other modes floating ones.
     ValueError or TypeError for options that exclude each other or do not fit, NotImplementedError for a mode that
     input's dimensions do not have, RuntimeError for empty sizes.
     """
@@ -70,6 +72,11 @@ def interpolate(
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(x.shape)} and output {list(wanted)}"
         )
+    if x.dtype == np.uint8 and not mode.startswith("nearest"):
+        options = (mode, align_corners, recompute_scale_factor, antialias)
+        levels = interpolate(cast(input, np.dtype(np.float32)), size, scale_factor, *options)._array
+        rounded: Tensor = _core.wrap(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+        return rounded
     if x.dtype.kind != "f" and not mode.startswith("nearest"):
         raise NotImplementedError(f'interpolate: mode "{mode}" is not implemented for {input.dtype}')
     out = input

@@ -128,6 +128,19 @@ def test_integers_and_half_precision() -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("options", [{"mode": "bilinear"}, {"mode": "bicubic", "antialias": True}, {"mode": "nearest"}])
+def test_images_of_bytes(options: Options) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).integers(0, 256, (1, 3, 9, 8)).astype(np.uint8)
+    have = F.interpolate(fastnn.tensor(x), size=(5, 13), **options)
+    want = torch.nn.functional.interpolate(torch.tensor(x), size=(5, 13), **options)
+    assert have.dtype == fastnn.uint8
+    assert np.abs(have.numpy().astype(int) - want.numpy()).max() <= 1  # PyTorch's weights there are whole numbers
+    exact = F.interpolate(fastnn.tensor(x.astype(np.float64)), size=(5, 13), **options).numpy()
+    np.testing.assert_allclose(have.numpy(), exact.clip(0, 255), atol=0.5001)
+
+
+@pytest.mark.peer
 def test_the_older_names_warn_and_agree() -> None:
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).standard_normal((1, 2, 3, 4)).astype(np.float32)
