@@ -136,7 +136,7 @@ def test_images_of_bytes(options: Options) -> None:
     want = torch.nn.functional.interpolate(torch.tensor(x), size=(5, 13), **options)
     assert have.dtype == fastnn.uint8
     apart = np.abs(have.numpy().astype(int) - want.numpy())  # PyTorch rounds and cuts off after each axis
-    assert apart.max() <= (4 if options["mode"] == "bicubic" else 1) and apart.mean() < 0.4
+    assert apart.max() <= (8 if options["mode"] == "bicubic" else 1) and apart.mean() < 0.4
     exact = F.interpolate(fastnn.tensor(x.astype(np.float64)), size=(5, 13), **options).numpy()
     np.testing.assert_allclose(have.numpy(), exact.clip(0, 255), atol=0.5001)
 
