@@ -29,7 +29,7 @@ class _TensorType(type):
             if isinstance(first, _core.TensorBase):
                 if not isinstance(first, cls):
                     raise TypeError(f"expected {cls.__name__} (got {first.type()})")  # type: ignore[attr-defined]
-                return first.detach()  # type: ignore[attr-defined]
+                return first.detach()
             from fastnn.size import Size
 
             if isinstance(first, Size):

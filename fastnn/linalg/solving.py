@@ -88,7 +88,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     keep = s > tolerance(a._array, s, atol, relative)[..., None]
     with np.errstate(divide="ignore"):
         inverse = np.where(keep, 1 / s, 0).astype(s.dtype)
-    out = np.matmul(vh.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2))
+    out = np.asarray(np.matmul(vh.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2)))
     return _core.record("LinalgPinvBackward0", _pinv_backward, (a,), out, (a,), True)
 
 
