@@ -110,9 +110,9 @@ class Example:
         self.say(f"data: {name} from {train.source}, {len(images[:limit])} + {len(test)} images")
         return name, TensorDataset(images[:limit], labels[:limit]), test.as_dataset(), train.classes
 
-    def digits(self) -> tuple[str, TensorDataset, TensorDataset, list[str]]:
-        """scikit-learn's digits: name, train, test, classes."""
-        train, test = datasets.Digits(True), datasets.Digits(False)
+    def digits(self, split: int = 0) -> tuple[str, TensorDataset, TensorDataset, list[str]]:
+        """scikit-learn's digits, split at random by that seed: name, train, test, classes."""
+        train, test = (datasets.Digits(training, split_seed=split) for training in (True, False))
         self.say(f"data: digits from scikit-learn, {len(train)} + {len(test)} images")
         return "digits", train.as_dataset(), test.as_dataset(), train.classes
 

@@ -73,7 +73,7 @@ def main() -> None:
         losses = StepLosses()
         batch_size = len(train) if kind in FULL_BATCH else 32
         train_loader, test_loader = loaders(train, test, batch_size)
-        passes = example.epochs * (5 if kind in FULL_BATCH else 1)
+        passes = example.epochs * (3 if kind in FULL_BATCH else 1)
         trainer = example.fit(
             kind.lower(), model, optimizer, train_loader, test_loader, epochs=passes, callbacks=[losses]
         )

@@ -24,7 +24,7 @@ KINDS = ["none", "L2", "dropout", "augmentation", "early stopping", "all"]
 
 def net(classes: int, dropout: float) -> nn.Sequential:
     """Far more weights than images."""
-    layers: list[nn.Module] = [nn.Flatten()]
+    layers: list[nn.Module] = [nn.Flatten(), nn.Dropout(0.4 * dropout)]  # of inputs fewer (Srivastava et al. 2014)
     for inputs in (64, 256):
         layers += [nn.Linear(inputs, 256), nn.ReLU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(256, classes))
@@ -35,8 +35,8 @@ def train_one(example: Example, kind: str, seed: int, data: tuple[Any, Any], cla
     torch.manual_seed(seed)
     train, validation = data
     everything = kind == "all"
-    model = net(classes, 0.5 if kind == "dropout" or everything else 0.0)
-    decay = 1e-2 if kind == "L2" or everything else 0.0
+    model = net(classes, {"dropout": 0.5, "all": 0.25}.get(kind, 0.0))  # of all together each takes less
+    decay = {"L2": 1e-2, "all": 1e-3}.get(kind, 0.0)
     callbacks: list[Callback] = []
     if kind == "early stopping" or everything:
         callbacks.append(EarlyStopping("val_loss", patience=8))
