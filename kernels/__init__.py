@@ -4,6 +4,7 @@
 * ``numpy_backend/``: the reference, plain and complete; everything is compared with it.
 * ``cython_backend/``: the default, compiled ahead of time; ``*.pxi`` hold the loops, ``pool.h`` the workers.
 * ``numba_backend/``: the same names, compiled at run time, imported only when chosen.
+* ``pinned.py``: a list of arrays that was looked at once.
 * ``cases/``: the table that value tests, gradient tests and benchmarks walk.
 
 The three backends hold files of the same names: a kernel is found in each by its family (``linear``, ``softmax`` ...).

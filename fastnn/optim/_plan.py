@@ -6,18 +6,19 @@ parameters and states are kept in lists, and every step checks only that they st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnn import _core
+from fastnn.kernels.pinned import Pinned
 from fastnn.ops.dims import Array
 from fastnn.tensor import Tensor
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # One optimizer's kernel call on dense arrays: (params, grads, states by name, step counts, was there a state before).
-Kernel = Callable[[list[Array], list[Array], dict[str, list[Array]], list[int], list[bool]], None]
+Kernel = Callable[[Sequence[Array], list[Array], Mapping[str, Sequence[Array]], list[int], list[bool]], None]
 
 
 def _is_dense(array: Array) -> bool:
@@ -44,7 +45,7 @@ class Bucket:
     whose values are written back.
     """
 
-    __slots__ = ("arrays", "direct", "initialized", "params", "states", "steps")
+    __slots__ = ("_pinned", "arrays", "direct", "initialized", "params", "states", "steps")
 
     def __init__(
         self, params: list[Tensor], states: dict[str, list[Tensor]], steps: Array | None, initialized: list[bool]
@@ -55,6 +56,7 @@ class Bucket:
         self.states = {name: [tensor._array for tensor in tensors] for name, tensors in states.items()}
         self.steps = steps
         self.direct = all(map(_is_dense, self.arrays)) and all(all(map(_is_dense, s)) for s in self.states.values())
+        self._pinned: tuple[Sequence[Array], dict[str, Sequence[Array]]] | None = None
 
     def gradients(self) -> list[Array] | None:
         """The gradients' arrays; None where a parameter has lost its gradient, or its memory was replaced."""
@@ -64,12 +66,15 @@ class Bucket:
         """One step of these parameters."""
         steps = [] if self.steps is None else _next(self.steps)
         if self.direct:
+            if self._pinned is None:
+                self._pinned = Pinned(self.arrays), {name: Pinned(arrays) for name, arrays in self.states.items()}
+            params, states = self._pinned
             try:
-                kernel(self.arrays, grads, self.states, steps, self.initialized)
+                kernel(params, grads, states, steps, self.initialized)
             except ValueError:  # a gradient that is not dense, refused before anything was written
                 if all(map(_is_dense, grads)):
                     raise
-                kernel(self.arrays, [_dense(g, g.dtype) for g in grads], self.states, steps, self.initialized)
+                kernel(params, [_dense(g, g.dtype) for g in grads], states, steps, self.initialized)
         else:
             self._update_copies(grads, kernel, steps)
         if self.steps is not None:

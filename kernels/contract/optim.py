@@ -8,7 +8,8 @@ from .types import Array
 
 # One call updates every parameter of a group: lists of equal length, the arrays at one place of equal shape.
 # All arrays of one call have one dtype. params and the state arrays are updated in place; grads are not changed.
-# ``steps`` counts this update too: 1 at the first.
+# ``steps`` counts this update too: 1 at the first. Any list but grads may be a ``pinned.Pinned``: its arrays are not
+# looked at again.
 
 
 def sgd_step(

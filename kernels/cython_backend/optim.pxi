@@ -4,7 +4,10 @@
 # Then the parameters' elements, laid end to end, are dealt out in chunks: a hundred small arrays cost what one
 # large one does. A chunk is swept by blocks that stay in the first-level cache, one plain loop a step.
 from libc.math cimport INFINITY, pow, sqrt, sqrtf
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
+
+from ..pinned import Pinned
 
 cdef enum:
     UPDATE_BLOCK = 512   # elements swept at a time
@@ -155,20 +158,59 @@ cdef void *checked(object array, str name, int typenum, Py_ssize_t size, bint wr
     return cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
-cdef int collect_parameters(UpdateJob *job, list params, list grads) except -1:
+cdef object own_sequence(object arrays):
+    """A list of our own, which keeps the arrays alive while the GIL is released; a Pinned is as good."""
+    return arrays if arrays is None or type(arrays) is Pinned else list(arrays)
+
+
+ctypedef struct Places:
+    const uint64_t *addresses    # NULL where the arrays must be looked at
+    const int64_t *sizes
+
+
+cdef int find_places(object arrays, str name, int typenum, Places *places) except -1:
+    """Of a Pinned its table, once its dtype is seen to be right."""
+    cdef cnp.ndarray addresses, sizes
+    places.addresses, places.sizes = NULL, NULL
+    if type(arrays) is Pinned:
+        if (<cnp.dtype>arrays.dtype).type_num != typenum:
+            raise ValueError(f"{name}: expected arrays of one dtype, got {arrays.dtype}")
+        addresses, sizes = arrays.addresses, arrays.sizes
+        places.addresses = <const uint64_t *>cnp.PyArray_DATA(addresses)
+        places.sizes = <const int64_t *>cnp.PyArray_DATA(sizes)
+    return 0
+
+
+cdef inline void *place(
+    object arrays, Places *places, Py_ssize_t i, str name, int typenum, Py_ssize_t size, bint written
+) except NULL:
+    """The address of array i, of which it is known that it is dense, of that type and of that size."""
+    if places.addresses == NULL:
+        return checked(arrays[i], name, typenum, size, written)
+    if places.sizes[i] != size:
+        expect(<cnp.ndarray>arrays[i], name, typenum, size, written)
+    return <void *><uintptr_t>places.addresses[i]
+
+
+cdef int collect_parameters(UpdateJob *job, object params, list grads) except -1:
     """The rows of the table (already allocated): addresses of params and grads, and where each starts."""
     cdef Py_ssize_t i, size
     cdef Parameter *parameter
+    cdef Places places
     if not cnp.PyArray_Check(params[0]):
         raise ValueError(f"params: expected arrays, got {type(params[0]).__name__}")
     job.typenum = floating(<cnp.ndarray>params[0], "params")
     job.total = 0
+    find_places(params, "params", job.typenum, &places)
     for i in range(job.count):
         parameter = &job.parameters[i]
-        if not cnp.PyArray_Check(params[i]):
+        if places.addresses != NULL:
+            size = places.sizes[i]
+        elif cnp.PyArray_Check(params[i]):
+            size = cnp.PyArray_SIZE(<cnp.ndarray>params[i])
+        else:
             raise ValueError(f"params: expected arrays, got {type(params[i]).__name__}")
-        size = cnp.PyArray_SIZE(<cnp.ndarray>params[i])
-        parameter.p = checked(params[i], "params", job.typenum, size, True)
+        parameter.p = place(params, &places, i, "params", job.typenum, size, True)
         parameter.grad = checked(grads[i], "grads", job.typenum, size, False)
         parameter.first = parameter.second = parameter.largest = NULL
         parameter.start = job.total
@@ -177,31 +219,37 @@ cdef int collect_parameters(UpdateJob *job, list params, list grads) except -1:
     return 0
 
 
-cdef int collect_sgd(UpdateJob *job, list params, list grads, list buffers, list initialized) except -1:
+cdef int collect_sgd(UpdateJob *job, object params, list grads, object buffers, list initialized) except -1:
     cdef Py_ssize_t i
     cdef Parameter *parameter
+    cdef Places places
     collect_parameters(job, params, grads)
     if buffers is not None:
+        find_places(buffers, "momentum_buffers", job.typenum, &places)
         for i in range(job.count):
             parameter = &job.parameters[i]
-            parameter.first = checked(buffers[i], "momentum_buffers", job.typenum, parameter.size, True)
+            parameter.first = place(buffers, &places, i, "momentum_buffers", job.typenum, parameter.size, True)
             parameter.initialized = bool(initialized[i])
     return 0
 
 
 cdef int collect_adam(
-    UpdateJob *job, list params, list grads, list exp_avgs, list exp_avg_sqs, list largest, list steps
+    UpdateJob *job, object params, list grads, object exp_avgs, object exp_avg_sqs, object largest, list steps
 ) except -1:
     cdef Py_ssize_t i
     cdef Parameter *parameter
     cdef double step, last_step = -1, step_size = 0, correction = 0
+    cdef Places first, second, third
     collect_parameters(job, params, grads)
+    find_places(exp_avgs, "exp_avgs", job.typenum, &first)
+    find_places(exp_avg_sqs, "exp_avg_sqs", job.typenum, &second)
+    find_places(largest, "max_exp_avg_sqs", job.typenum, &third)
     for i in range(job.count):
         parameter = &job.parameters[i]
-        parameter.first = checked(exp_avgs[i], "exp_avgs", job.typenum, parameter.size, True)
-        parameter.second = checked(exp_avg_sqs[i], "exp_avg_sqs", job.typenum, parameter.size, True)
+        parameter.first = place(exp_avgs, &first, i, "exp_avgs", job.typenum, parameter.size, True)
+        parameter.second = place(exp_avg_sqs, &second, i, "exp_avg_sqs", job.typenum, parameter.size, True)
         if largest is not None:
-            parameter.largest = checked(largest[i], "max_exp_avg_sqs", job.typenum, parameter.size, True)
+            parameter.largest = place(largest, &third, i, "max_exp_avg_sqs", job.typenum, parameter.size, True)
         step = steps[i]
         if step != last_step:                                   # nearly always all the same
             last_step = step
@@ -233,9 +281,8 @@ def sgd_step(
     """d = (-grad if maximize else grad) + weight_decay * p; buf = d at first, then momentum * buf + (1 - dampening) * d;
     d = d + momentum * buf if nesterov else buf; p -= lr * d."""
     cdef UpdateJob job
-    # Lists of our own keep the arrays alive while the GIL is released.
-    cdef list own_params = list(params), own_grads = list(grads)
-    cdef list own_buffers = None if momentum_buffers is None else list(momentum_buffers)
+    cdef object own_params = own_sequence(params), own_buffers = own_sequence(momentum_buffers)
+    cdef list own_grads = list(grads)
     cdef Py_ssize_t count = len(own_params)
     equally_many(grads, "grads", count)
     if momentum_buffers is not None:
@@ -262,9 +309,9 @@ def adam_step(
 ):
     """Adam, AdamW where decoupled, AMSGrad where max_exp_avg_sqs is given; contract/optim.py has the formulas."""
     cdef UpdateJob job
-    # Lists of our own keep the arrays alive while the GIL is released.
-    cdef list own_params = list(params), own_grads = list(grads), own_avgs = list(exp_avgs), own_sqs = list(exp_avg_sqs)
-    cdef list own_largest = None if max_exp_avg_sqs is None else list(max_exp_avg_sqs)
+    cdef object own_params = own_sequence(params), own_avgs = own_sequence(exp_avgs)
+    cdef object own_sqs = own_sequence(exp_avg_sqs), own_largest = own_sequence(max_exp_avg_sqs)
+    cdef list own_grads = list(grads)
     cdef Py_ssize_t count = len(own_params)
     equally_many(grads, "grads", count)
     equally_many(exp_avgs, "exp_avgs", count)

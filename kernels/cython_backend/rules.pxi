@@ -81,10 +81,11 @@ cdef void rule_task(void *context, Py_ssize_t index) noexcept nogil:
         job.parts[index] = total
 
 
-cdef int rule_table(RuleJob *job, list params, str name, bint written) except -1:
+cdef int rule_table(RuleJob *job, object params, str name, bint written) except -1:
     """The rows of a new table: where each array lies and starts."""
     cdef Py_ssize_t i, size
     cdef RuleParameter *q
+    cdef Places places
     job.count = len(params)
     job.total = 0
     job.parts = NULL
@@ -94,12 +95,16 @@ cdef int rule_table(RuleJob *job, list params, str name, bint written) except -1
     job.parameters = <RuleParameter *>malloc(job.count * sizeof(RuleParameter))
     if job.parameters == NULL:
         raise MemoryError()
+    find_places(params, name, job.typenum, &places)
     for i in range(job.count):
         q = &job.parameters[i]
-        if not cnp.PyArray_Check(params[i]):
+        if places.addresses != NULL:
+            size = places.sizes[i]
+        elif cnp.PyArray_Check(params[i]):
+            size = cnp.PyArray_SIZE(<cnp.ndarray>params[i])
+        else:
             raise ValueError(f"{name}: expected arrays, got {type(params[i]).__name__}")
-        size = cnp.PyArray_SIZE(<cnp.ndarray>params[i])
-        q.p = <char *>checked(params[i], name, job.typenum, size, written)
+        q.p = <char *>place(params, &places, i, name, job.typenum, size, written)
         q.grad = q.p
         q.states[0] = q.states[1] = q.states[2] = NULL
         q.factors[0] = q.factors[1] = q.factors[2] = 0
@@ -117,9 +122,9 @@ def rule_step(
     cdef RuleJob job
     cdef Py_ssize_t i, k, count = len(params)
     cdef RuleParameter *q
-    # Lists of our own keep the arrays alive while the GIL is released.
-    cdef list own_params = list(params), own_grads = list(grads)
-    cdef list states = [None if state is None else list(state) for state in (first, second, third)]
+    cdef object own_params = own_sequence(params)
+    cdef list own_grads = list(grads), states = [own_sequence(state) for state in (first, second, third)]
+    cdef Places places[3]
     cdef list names = ["first", "second", "third"]
     if rule not in RULE_NUMBERS:
         raise ValueError(f"rule: expected one of {', '.join(RULE_NUMBERS)}, got {rule!r}")
@@ -145,13 +150,15 @@ def rule_step(
     job.parameters = NULL
     try:
         rule_table(&job, own_params, "params", True)
+        for k in range(3):
+            find_places(states[k], names[k], job.typenum, &places[k])
         for i in range(count):
             q = &job.parameters[i]
             q.grad = <const char *>checked(own_grads[i], "grads", job.typenum, q.size, False)
             for k in range(3):
                 q.factors[k] = (<double *>cnp.PyArray_DATA(factors))[3 * i + k]
                 if states[k] is not None:
-                    q.states[k] = <char *>checked(states[k][i], names[k], job.typenum, q.size, True)
+                    q.states[k] = <char *>place(states[k], &places[k], i, names[k], job.typenum, q.size, True)
         launch(rule_task, &job, chunks_of(job.total, UPDATE_CHUNK))
     finally:
         free(job.parameters)
