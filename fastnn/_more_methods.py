@@ -153,6 +153,7 @@ class MoreMethods(_core.TensorBase):
     is_same_size = _odds.is_same_size
     map_ = _odds.map_
     narrow_copy = _odds.narrow_copy
+    new = _odds.new
     new_empty_strided = _odds.new_empty_strided
 
     # linalg/_older.py

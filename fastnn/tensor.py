@@ -285,6 +285,15 @@ class Tensor(Methods):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __array_wrap__(
+        self, array: NDArray[Any], context: Any = None, return_scalar: builtins.bool = False
+    ) -> Tensor | NDArray[Any]:
+        """What a NumPy function of tensors gives: a tensor, as in PyTorch, but for dtypes that tensors don't have."""
+        try:
+            return creation.from_numpy(array)
+        except TypeError:
+            return array
+
     def __dlpack__(self, **kwargs: Any) -> Any:
         return dlpack.dlpack(self, **kwargs)
 

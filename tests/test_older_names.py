@@ -102,6 +102,19 @@ def test_draws_have_their_means() -> None:
         x.geometric_(1.5)
 
 
+def test_numpys_functions_of_tensors_give_tensors() -> None:
+    x = fastnn.tensor([0.0, 4.0])
+    assert isinstance(np.sqrt(x), fastnn.Tensor) and np.sqrt(x).tolist() == [0, 2]
+    assert isinstance(np.isnan(x), fastnn.Tensor) and np.isnan(x).dtype is fastnn.bool
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.sqrt(x.requires_grad_())
+
+
+def test_new_makes_more_of_the_kind() -> None:
+    x = fastnn.ones(1, dtype=fastnn.float64)
+    assert x.new(2, 3).shape == (2, 3) and x.new([1, 2]).dtype is fastnn.float64
+
+
 def test_views_pickle_and_copy_alone() -> None:
     x = fastnn.arange(6.0).reshape(2, 3)
     v = x[1]

@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.kernels import K
 from fastnn.ops.broadcast import broadcast_shape, sum_to
-from fastnn.ops.gate import KERNEL_DTYPES, cast, operands
+from fastnn.ops.gate import KERNEL_DTYPES, cast, operands, tensor_argument
 from fastnn.ops.in_place import in_place
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def remainder(input: TensorLike, other: TensorLike) -> Tensor:
 
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """input - other * trunc(input / other): the sign of input, as C's fmod."""
-    return _modulo("FmodBackward0", np.fmod, np.trunc, input, other, "fmod")
+    return _modulo("FmodBackward0", np.fmod, np.trunc, tensor_argument(input, "fmod"), other, "fmod")
 
 
 def _modulo(

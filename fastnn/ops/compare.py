@@ -63,17 +63,17 @@ not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Whether both are nonzero."""
-    return _binary(np.logical_and, input, other, "logical_and")
+    return _binary(np.logical_and, input, tensor_argument(other, "logical_and", "other"), "logical_and")
 
 
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Whether either is nonzero."""
-    return _binary(np.logical_or, input, other, "logical_or")
+    return _binary(np.logical_or, input, tensor_argument(other, "logical_or", "other"), "logical_or")
 
 
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Whether exactly one is nonzero."""
-    return _binary(np.logical_xor, input, other, "logical_xor")
+    return _binary(np.logical_xor, input, tensor_argument(other, "logical_xor", "other"), "logical_xor")
 
 
 def logical_not(input: Tensor) -> Tensor:

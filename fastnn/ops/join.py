@@ -261,6 +261,8 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: Dims = None) -> Tenso
     if given or len(steps) > 1:
         if len(steps) != len(given):
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(given)}")
+        if not x.ndim:
+            raise IndexError(f"Dimension specified as {given[0]} but tensor has no dimensions")
         axes: Shape | None = tuple([wrap_dim(d, x.ndim, "roll") for d in given])
     else:
         axes = None

@@ -13,6 +13,7 @@ from fastnn.arguments import check_options
 from fastnn.ops.dims import sizes
 from fastnn.ops.gate import tensor_argument
 from fastnn.ops.shape import transpose
+from fastnn.size import Size
 
 if TYPE_CHECKING:
     from fastnn.device import DeviceLike
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply_", "clone", "constant_pad_nd", "detach", "empty_permuted", "empty_strided", "fill", "get_device",
     "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "is_nonzero", "is_same_size", "is_signed", "map_",
-    "narrow_copy", "new_empty_strided", "numel", "range", "scalar_tensor", "typename",
+    "narrow_copy", "new", "new_empty_strided", "numel", "range", "scalar_tensor", "typename",
 ]  # fmt: skip
 
 
@@ -226,6 +227,15 @@ def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], **option
         strides[axis] = step
         step *= max(shape[axis], 1)
     return empty_strided(shape, strides, **options)
+
+
+def new(input: Tensor, *args: Any) -> Tensor:
+    """The older new_tensor and new_empty: new(2, 3) is memory of that size, new([1, 2]) holds those numbers."""
+    x = tensor_argument(input, "new")
+    if len(args) == 1 and not isinstance(args[0], int) and not isinstance(args[0], Size):
+        data = args[0]
+        return x.new_tensor(data.detach()._array if isinstance(data, _core.TensorBase) else data)
+    return x.new_empty(*args) if args else x.new_empty(0)
 
 
 # ------------------------------------------------------------------------------------------------ as properties

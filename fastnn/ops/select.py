@@ -144,12 +144,12 @@ def _clamp_tensors(input: Tensor, min: TensorLike | None, max: TensorLike | None
 
 def clamp_min(input: Tensor, min: TensorLike) -> Tensor:
     """input, at least min."""
-    return clamp(input, min=min)
+    return clamp(tensor_argument(input, "clamp_min"), min=min)
 
 
 def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
     """input, at most max."""
-    return clamp(input, max=max)
+    return clamp(tensor_argument(input, "clamp_max"), max=max)
 
 
 def clamp_(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
