@@ -234,7 +234,7 @@ def new(input: Tensor, *args: Any) -> Tensor:
     x = tensor_argument(input, "new")
     if len(args) == 1 and not isinstance(args[0], int) and not isinstance(args[0], Size):
         data = args[0]
-        return x.new_tensor(data.detach()._array if isinstance(data, _core.TensorBase) else data)
+        return x.new_tensor(data._array if isinstance(data, _core.TensorBase) else data)
     return x.new_empty(*args) if args else x.new_empty(0)
 
 
