@@ -12,7 +12,7 @@ from common import Example, loaders, percent, standardized, training_step
 import fastnn as torch
 from fastnn import nn
 from fastnn.optim.lr_scheduler import OneCycleLR
-from fastnn.training import Accuracy, ConfusionMatrix, plot_confusion_matrix, plot_history, summary
+from fastnn.training import ConfusionMatrix, plot_confusion_matrix, plot_history, summary
 from fastnn.transforms import Compose, RandomAffine, RandomCrop, RandomErasing, RandomHorizontalFlip
 from fastnn.utils.data import TensorDataset
 
@@ -86,7 +86,7 @@ def run(
             train_loader,
             test_loader,
             epochs=epochs,
-            metrics={"accuracy": Accuracy(), "confusion": matrix},
+            metrics={"accuracy": matrix},
             scheduler=OneCycleLR(optimizer, rate, epochs=epochs, steps_per_epoch=len(train_loader)),
             schedule="step",
             augment=augment,

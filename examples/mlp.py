@@ -11,7 +11,7 @@ from tqdm import tqdm
 import fastnn as torch
 from fastnn import arrays, nn
 from fastnn.optim.lr_scheduler import LambdaLR
-from fastnn.training import Accuracy, ConfusionMatrix, plot_confusion_matrix, plot_history
+from fastnn.training import ConfusionMatrix, plot_confusion_matrix, plot_history
 from fastnn.utils.data import TensorDataset
 
 RATE = 0.1
@@ -97,7 +97,7 @@ def main() -> None:
         optimizer,
         train_loader,
         test_loader,
-        metrics={"accuracy": Accuracy(), "confusion": matrix},
+        metrics={"accuracy": matrix},
         scheduler=LambdaLR(optimizer, lambda epoch: 1 - epoch / example.epochs),
     )
     right = fitted.evaluate(test_loader)["accuracy"]

@@ -39,6 +39,7 @@ def plot_history(history: History, path: str | os.PathLike[str]) -> Path:
             if column in history.columns:
                 panel.plot(history["epoch"], history[column], marker=".", label=label)
         panel.set(title=name, xlabel="epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
         panel.legend()
     return _write(figure, path)
@@ -55,12 +56,15 @@ def plot_curves(
 ) -> Path:
     """Named curves side by side, over ``x`` or their indices; log: a logarithmic scale of values."""
     figure, (panel,) = _figure()
-    for name, values in curves.items():
+    for index, (name, values) in enumerate(curves.items()):
         y = np.asarray(values)
-        panel.plot(np.arange(len(y)) if x is None else np.asarray(x), y, label=name)
+        style = ("-", "--", ":", "-.")[index // 10 % 4]  # there are ten colours
+        panel.plot(np.arange(len(y)) if x is None else np.asarray(x), y, style, label=name)
     panel.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     panel.grid(alpha=0.3)
-    if len(curves) > 1:
+    if len(curves) > 6:
+        panel.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    elif len(curves) > 1:
         panel.legend(fontsize="small")
     return _write(figure, path)
 
