@@ -258,7 +258,7 @@ def _gathered(grad: Tensor, shape: Shape) -> Tensor:
 
 def _backward_recorded(ctx: Node, grad: Tensor) -> tuple[Tensor | None, ...]:
     """The same of recorded ops, for create_graph=True."""
-    q, k, v, *masks, out = ctx.saved
+    q, k, v, *masks, _ = ctx.saved
     options = ctx.extra[0]
     p = _probabilities(q, k, masks[0] if masks else None, options.causal, options.scale)
     grad_p = matmul(grad, transpose(_spread(v, q), -1, -2))
@@ -266,7 +266,8 @@ def _backward_recorded(ctx: Node, grad: Tensor) -> tuple[Tensor | None, ...]:
     if options.dropout:
         factors = _core.wrap(_dropout_factors(p._array, options))
         kept, grad_p = p * factors, grad_p * factors
-    slopes = p * (grad_p - (grad * out).sum(-1, keepdim=True)) * options.scale
+    # Not (grad * out).sum(): then the slopes of a query add up to 0 to the last bit, which second gradients amplify.
+    slopes = p * (grad_p - (p * grad_p).sum(-1, keepdim=True)) * options.scale
     found: list[Any] = [
         matmul(slopes, _spread(k, q)),
         _gathered(matmul(transpose(slopes, -1, -2), q), k._array.shape),
