@@ -48,14 +48,14 @@ def main() -> int:
     outcomes = []
     for outcome in pool.run_all(entries, options.workers, options.limit):
         outcomes.append(outcome)
+        if options.verbose:
+            print(*report.failures([outcome]), sep="\n", end="\n" * (not outcome.clean), flush=True)
         if sys.stderr.isatty():
             print(f"\r{len(outcomes)}/{len(entries)} {outcome.name:60}", end="", file=sys.stderr, flush=True)
     outcomes.sort(key=lambda outcome: place[outcome.kind, outcome.name])
     for kind in KINDS:
         if any(outcome.kind == kind for outcome in outcomes):
             print("\n".join(report.table(outcomes, kind)))
-    if options.verbose:
-        print("\n".join(report.failures(outcomes)))
     print("\n".join(report.summary(outcomes)))
     if not options.only and options.kind is None:
         versions = f"fastnn {fastnn.__version__}, torch {torch.__version__}, numpy {np.__version__}"
