@@ -794,13 +794,13 @@ def same_objects(list first not None, list second not None):
 
 
 def gradient_arrays(list tensors not None, list arrays not None):
-    """The gradients' arrays; None where a tensor has no gradient, or its memory is no longer that of arrays."""
+    """The gradients' arrays; None where a tensor has no gradient, or its memory is not that of arrays, or read-only."""
     cdef Py_ssize_t i
     cdef TensorBase tensor
     cdef list found = []
     for i in range(len(tensors)):
         tensor = tensors[i]
-        if tensor.gradient is None or tensor.array is not arrays[i]:
+        if tensor.gradient is None or tensor.array is not arrays[i] or not cnp.PyArray_ISWRITEABLE(tensor.array):
             return None
         found.append((<TensorBase>tensor.gradient).array)
     return found

@@ -168,3 +168,11 @@ def test_read_only_memory_is_refused() -> None:
     param.grad = fastnn.ones(3)
     with pytest.raises(RuntimeError, match="read-only"):
         fastnn.optim.SGD([param]).step()
+    later = fastnn.ones(3, requires_grad=True)
+    later.grad = fastnn.ones(3)
+    optimizer = fastnn.optim.SGD([later], lr=1.0)
+    optimizer.step()
+    later._array.flags.writeable = False
+    with pytest.raises(RuntimeError, match="read-only"):
+        optimizer.step()
+    assert later.tolist() == [0, 0, 0]
