@@ -50,21 +50,22 @@ def value_and_gradients(
     if random:
         same(mine, right, "value", values=False)
         return "random"
-    _judge("value", mine, right, wide)
+    coarse = any(tensor.dtype in (torch.float16, torch.float32) for tensor, _ in pairs)
+    _judge("value", mine, right, wide, coarse)
     with torch.no_grad():
         for number, (their_tensor, our_tensor) in enumerate(pairs):
             same(our_tensor, their_tensor, f"argument {number} after the call")
     leaves = [pair for pair in pairs if pair[0].requires_grad]
     if not (first and leaves):
         return "first"
-    return _gradients(mine, right, leaves, second, wide)
+    return _gradients(mine, right, leaves, second, wide, coarse)
 
 
-def _judge(stage: str, ours: Any, theirs: Any, wide: Wide | None, what: str = "") -> None:
+def _judge(stage: str, ours: Any, theirs: Any, wide: Wide | None, coarse: bool, what: str = "") -> None:
     """same(), but float32 numbers may differ by what float32 makes of the sample in PyTorch too."""
     compare = same if stage == "value" else _same_gradients
     try:
-        compare(ours, theirs, what or stage)
+        compare(ours, theirs, what or stage, coarse=coarse)
     except Unequal:
         if wide is None:
             raise
@@ -88,7 +89,7 @@ def _stage(stage: str, call: Call, leaves: Sequence[torch.Tensor]) -> list[Any]:
 
 
 def _gradients(
-    mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]], second: bool, wide: Wide | None
+    mine: Any, right: Any, leaves: Sequence[tuple[torch.Tensor, Any]], second: bool, wide: Wide | None, coarse: bool
 ) -> str:
     outputs = [(m, r) for m, r in zip(_tensors(mine), _tensors(right), strict=True) if r.is_floating_point()]
     for number, (our_output, their_output) in enumerate(outputs):
@@ -100,7 +101,7 @@ def _gradients(
     theirs = _grad(torch, [r for _, r in outputs], [t for t, _ in leaves], 1, second)
     deep = second and any(g is not None and g.requires_grad for g in theirs)
     ours = _grad(fastnn, [m for m, _ in outputs], [o for _, o in leaves], 1, False, keep=deep)
-    _judge("gradient", ours, theirs, wide)
+    _judge("gradient", ours, theirs, wide, coarse)
     if not deep:
         return "first"
     try:
@@ -111,11 +112,11 @@ def _gradients(
         return "first"
     try:
         ours = _grad(fastnn, [m for m, _ in outputs], [o for _, o in leaves], 1, True)
-        _judge("gradient", ours, theirs, wide, "gradient with create_graph")
+        _judge("gradient", ours, theirs, wide, coarse, "gradient with create_graph")
         ours_second = _second(fastnn, ours, [o for _, o in leaves])
     except NotImplementedError as error:
         raise SecondRefused(str(error)) from error
-    _judge("second gradient", ours_second, theirs_second, wide)
+    _judge("second gradient", ours_second, theirs_second, wide, coarse)
     return "second"
 
 
@@ -139,7 +140,7 @@ def _grad(
     )
 
 
-def _same_gradients(ours: Sequence[Any], theirs: Sequence[Any], what: str) -> None:
+def _same_gradients(ours: Sequence[Any], theirs: Sequence[Any], what: str, coarse: bool = False) -> None:
     for number, (mine, right) in enumerate(zip(ours, theirs, strict=True)):
         if mine is None and right is None:
             continue
@@ -149,7 +150,7 @@ def _same_gradients(ours: Sequence[Any], theirs: Sequence[Any], what: str) -> No
             if np.any(np.asarray(zero.detach().numpy()) != 0):
                 raise Different(f"{what} {number}: {'none' if mine is None else 'there'} where PyTorch's is not")
             continue
-        same(mine.detach(), right.detach(), f"{what} {number}")
+        same(mine.detach(), right.detach(), f"{what} {number}", coarse=coarse)
 
 
 def _tensors(value: Any) -> list[Any]:

@@ -41,16 +41,19 @@ def as_near(ours: Any, theirs: Any, wide: Any) -> bool:
     return bool(np.abs(mine - truth).max(initial=0.0) <= allowed)
 
 
-def same(ours: Any, theirs: Any, what: str, values: bool = True) -> None:
-    """Raise Different unless fastnn's result equals PyTorch's; ``values=False`` leaves the numbers (random ones)."""
+def same(ours: Any, theirs: Any, what: str, values: bool = True, coarse: bool = False) -> None:
+    """Raise Different unless fastnn's result equals PyTorch's; ``values=False`` leaves the numbers (random ones).
+
+    ``coarse``: float64 numbers as near as float32 ones, where a float32 tensor had a part in them.
+    """
     if isinstance(theirs, torch.Tensor):
         check_tensor(theirs)
         if not isinstance(ours, fastnn.Tensor):
             raise Different(f"{what}: {type(ours).__name__} where PyTorch gives a Tensor")
-        _same_tensor(ours, theirs, what, values)
+        _same_tensor(ours, theirs, what, values, coarse)
     elif isinstance(theirs, torch.nn.utils.rnn.PackedSequence):
         for name in theirs._fields:
-            same(getattr(ours, name), getattr(theirs, name), f"{what}.{name}", values)
+            same(getattr(ours, name), getattr(theirs, name), f"{what}.{name}", values, coarse)
     elif isinstance(theirs, (list, tuple)):
         if not isinstance(ours, (list, tuple)) or len(ours) != len(theirs):
             given = f"{type(ours).__name__} of {len(ours)}" if isinstance(ours, (list, tuple)) else type(ours).__name__
@@ -62,12 +65,12 @@ def same(ours: Any, theirs: Any, what: str, values: bool = True) -> None:
             if hasattr(theirs, name) and not hasattr(ours, name):
                 raise Different(f"{what}: PyTorch's result has a field {name}")
         for number, (mine, right) in enumerate(zip(ours, theirs, strict=True)):
-            same(mine, right, f"{what}[{number}]", values)
+            same(mine, right, f"{what}[{number}]", values, coarse)
     elif isinstance(theirs, dict):
         if set(ours) != set(theirs):
             raise Different(f"{what}: keys {sorted(ours)} where PyTorch has {sorted(theirs)}")
         for key, right in theirs.items():
-            same(ours[key], right, f"{what}[{key!r}]", values)
+            same(ours[key], right, f"{what}[{key!r}]", values, coarse)
     elif isinstance(theirs, torch.dtype):
         if str(ours).rpartition(".")[2] != str(theirs).rpartition(".")[2]:
             raise Different(f"{what}: {ours} where PyTorch has {theirs}")
@@ -78,7 +81,7 @@ def same(ours: Any, theirs: Any, what: str, values: bool = True) -> None:
         raise Different(f"{what}: {ours!r} where PyTorch has {theirs!r}")
 
 
-def _same_tensor(ours: Any, theirs: torch.Tensor, what: str, values: bool) -> None:
+def _same_tensor(ours: Any, theirs: torch.Tensor, what: str, values: bool, coarse: bool) -> None:
     dtype = str(theirs.dtype).removeprefix("torch.")
     if str(ours.dtype).rpartition(".")[2] != dtype:
         raise Different(f"{what}: dtype {ours.dtype} where PyTorch has {theirs.dtype}")
@@ -92,8 +95,9 @@ def _same_tensor(ours: Any, theirs: torch.Tensor, what: str, values: bool) -> No
     else:
         finite = np.abs(right[np.isfinite(right)])
         largest = float(finite.max()) if finite.size else 0.0
-        absolute = OF_LARGEST[dtype] * max(1.0, largest)
-        wrong = ~np.isclose(mine, right, RELATIVE[dtype], absolute, equal_nan=True)
+        near = "float32" if coarse and dtype == "float64" else dtype
+        absolute = OF_LARGEST[near] * max(1.0, largest)
+        wrong = ~np.isclose(mine, right, RELATIVE[near], absolute, equal_nan=True)
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0]) if mine.ndim else ()
         count = f"{int(wrong.sum())} of {wrong.size} elements differ"
