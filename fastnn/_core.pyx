@@ -162,6 +162,7 @@ cdef class TensorBase:
         return self.base is not None
 
     def is_inference(self):
+        """Whether the tensor was made in inference mode, so that it can never be recorded."""
         return self.is_inference_tensor
 
     @property
@@ -818,6 +819,7 @@ def no_double_backward(Node ctx not None):
 
 
 def is_grad_enabled():
+    """Whether this thread records what is done to tensors that require grad."""
     return bool(grad_mode)
 
 
