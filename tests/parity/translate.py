@@ -192,7 +192,15 @@ class Translator:
         return self.function(value)
 
     def _tensor(self, value: torch.Tensor) -> Any:
-        tensor = fastnn.from_numpy(array_of(value))
+        check_tensor(value)
+        if value.numel() and value.untyped_storage().nbytes() > value.numel() * value.element_size():
+            whole = torch.as_strided(
+                value.detach(), (value.untyped_storage().nbytes() // value.element_size(),), (1,), 0
+            )
+            memory = fastnn.from_numpy(array_of(whole))  # a view among others, as the sample is
+            tensor = memory.as_strided(tuple(value.shape), value.stride(), value.storage_offset())
+        else:
+            tensor = fastnn.from_numpy(array_of(value))
         if isinstance(value, torch.nn.Parameter):
             return fastnn.nn.Parameter(tensor, requires_grad=value.requires_grad)
         return tensor.requires_grad_() if value.requires_grad else tensor
