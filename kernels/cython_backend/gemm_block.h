@@ -45,8 +45,10 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
     if (p->kind != GEMM_TILES) return NAME(gemm_dots)(p, pool, a, b, c, m0, m1, n0, n1);
 
     const ptrdiff_t rows = m1 - m0, columns = n1 - n0, rs = p->transpose_a ? 1 : lda, cs = p->transpose_a ? lda : 1;
-    /* k is cut by its length alone, for rounding; rows and columns as they come. */
-    const ptrdiff_t kc = gemm_round(gemm_ceil(p->depth, gemm_ceil(p->depth, GEMM_KC) + !p->depth), 4) + 4 * !p->depth;
+    /* k is cut by its length alone, for rounding; rows and columns as they come. A tile that reads an A across k in place
+     * takes a part of a line a step: half as many steps, so that the lines are still in L1 for its neighbour. */
+    const ptrdiff_t longest = p->transpose_a ? GEMM_KC / 2 : GEMM_KC;
+    const ptrdiff_t kc = gemm_round(gemm_ceil(p->depth, gemm_ceil(p->depth, longest) + !p->depth), 4) + 4 * !p->depth;
     const ptrdiff_t mc = gemm_round(gemm_ceil(rows, gemm_ceil(rows, GEMM_MC)), TILE_ROWS);
     const int one_block = rows <= mc; /* each panel of B is used at once, and never again */
     const ptrdiff_t nc = one_block ? columns : gemm_min(gemm_round(gemm_ceil(columns, gemm_ceil(columns, GEMM_NC)), width), columns);

@@ -30,8 +30,11 @@ static inline __attribute__((always_inline)) void NAME(tile)(
 #pragma GCC unroll 8
         for (int v = 0; v < vecs; v++) acc[i][v] = (VEC){0};
     if (depth >= GEMM_PREFETCH) {
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) __builtin_prefetch(c + i * ldc, 1);
+        const REAL *row = c;
+        for (int i = 0; i < rows; i++, row += ldc) {
+            __asm__("" : "+r"(row)); /* one pointer that walks: else all of them are kept across the loop, and spilled */
+            __builtin_prefetch(row, 1);
+        }
     }
     for (ptrdiff_t k = 0; k < depth; k++, a += cs, b += bs) {
         VEC row[8];
