@@ -11,7 +11,6 @@ from fastnn.kernels import K
 from fastnn.ops.gate import KERNEL_DTYPES
 
 if TYPE_CHECKING:
-
     from fastnn.tensor import Tensor
 
 Shape = tuple[int, ...]

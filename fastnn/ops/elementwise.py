@@ -38,9 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def unary(
-    name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str
-) -> Unary:
+def unary(name: str, values: Values, derivative: Derivative, saves: str, keeps_integers: bool, doc: str) -> Unary:
     """The public function of one row of the table. saves: "input", "output" or "" - what the derivative reads."""
     node = f"{name.capitalize()}Backward0"
 
@@ -137,7 +135,7 @@ def _square(x: NDArray[Any]) -> NDArray[Any]:
 
 def _frac(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind != "f":
-        raise NotImplementedError(f"\"frac\" not implemented for {x.dtype}")
+        raise NotImplementedError(f'"frac" not implemented for {x.dtype}')
     fraction: NDArray[Any] = x - np.trunc(x)
     return fraction
 

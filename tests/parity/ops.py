@@ -13,7 +13,7 @@ from torch.testing._internal import common_methods_invocations
 from torch.testing._internal.common_methods_invocations import op_db
 
 from .check import Pairs, count, leaves_of, refuses, value_and_gradients, widened
-from .compare import same
+from .compare import Different, same
 from .outcome import Outcome
 from .selection import why_left_out
 from .translate import NotOffered, offered
@@ -138,11 +138,16 @@ def _form(info: Any, sample: Any, form: Callable[..., Any], function: Callable[.
     args, kwargs = translate((sample.input, *sample.args)), translate(sample.kwargs)
     before = torch.get_rng_state()
     try:
-        right = (function or form)(sample.input, *sample.args, **sample.kwargs)
-    except (RuntimeError, TypeError, IndexError, ValueError):
-        return None  # not a call of this form: the result would have another dtype or shape
+        right = sample.output_process_fn_grad((function or form)(sample.input, *sample.args, **sample.kwargs))
+    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+        try:  # the result has another dtype or shape than the tensor to be changed: an error here too
+            offered(f"Tensor.{form.__name__}")(*args, **kwargs)
+        except (RuntimeError, TypeError, IndexError, ValueError):
+            return None
+        raise Different(f"{form.__name__}: no error where PyTorch raises {type(error).__name__} ({error})") from error
     random = not torch.equal(before, torch.get_rng_state())
-    same(offered(f"Tensor.{form.__name__}")(*args, **kwargs), right, form.__name__, values=not random)
+    mine = translate(sample.output_process_fn_grad)(offered(f"Tensor.{form.__name__}")(*args, **kwargs))
+    same(mine, right, form.__name__, values=not random)
     if not random:
         same(args[0], sample.input, f"the tensor after {form.__name__}")
     return None
