@@ -96,6 +96,7 @@ cdef class TensorBase:
 
     @property
     def requires_grad(self):
+        """Whether gradients are recorded for it. A tensor that an op made cannot be told no: detach it."""
         current(self)
         return self.wants_grad or self.node is not None
 
@@ -116,21 +117,25 @@ cdef class TensorBase:
 
     @property
     def is_leaf(self):
+        """Whether no recorded op made it: its gradient is kept in grad."""
         current(self)
         return self.node is None
 
     @property
     def grad_fn(self):
+        """The node of the op that made it; None for a leaf."""
         current(self)
         return self.node
 
     @property
     def output_nr(self):
+        """Which of its node's outputs it is."""
         current(self)
         return self.index
 
     @property
     def grad(self):
+        """The gradient that backward has accumulated, of its shape and dtype; None before."""
         return self.gradient
 
     @grad.setter
@@ -167,6 +172,7 @@ cdef class TensorBase:
 
     @property
     def retains_grad(self):
+        """Whether retain_grad was called on a tensor that is no leaf."""
         return self.keeps_grad and self.node is not None
 
     def retain_grad(self):

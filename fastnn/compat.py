@@ -42,7 +42,7 @@ def set_default_device(device: Any) -> None:
 
 
 def get_default_device() -> Device:
-    """The CPU."""
+    """The device of new tensors: always the CPU."""
     return Device("cpu")
 
 

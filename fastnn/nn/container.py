@@ -255,7 +255,7 @@ class ModuleDict(Module):
         return self._modules.pop(key)
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """The modules' names, in order."""
         return self._modules.keys()
 
     def items(self) -> ItemsView[str, Module]:

@@ -134,7 +134,7 @@ class ParameterDict(Module):
         return self[key]
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all parameters."""
         for key in list(self._keys):
             del self[key]
 
@@ -158,7 +158,7 @@ class ParameterDict(Module):
         return ParameterDict([(key, default) for key in keys])
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """The parameters' names, in order."""
         return self._keys.keys()
 
     def items(self) -> Iterable[tuple[str, Any]]:
@@ -166,7 +166,7 @@ class ParameterDict(Module):
         return [(key, self[key]) for key in self._keys]
 
     def values(self) -> Iterable[Any]:
-        """The values."""
+        """The parameters, in order."""
         return [self[key] for key in self._keys]
 
     def update(self, parameters: Any) -> None:

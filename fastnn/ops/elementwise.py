@@ -141,14 +141,21 @@ def _frac(x: NDArray[Any]) -> NDArray[Any]:
 
 
 _ROWS: list[tuple[str, Values, Derivative, str, bool, str]] = [
-    ("neg", np.negative, lambda g, x, y: -g, "", True, "-input."),
+    ("neg", np.negative, lambda g, x, y: -g, "", True, "-input, element by element; no bools."),
     ("abs", np.abs, lambda g, x, y: g * sign(x), "input", True, "|input|; the derivative at 0 is 0."),
     ("sign", _sign, _zero, "", True, "-1, 0 or 1 by the sign of input."),
     ("square", _square, lambda g, x, y: g * (2 * x), "input", True, "input squared."),
     ("sqrt", _by_kernel("sqrt", np.sqrt), lambda g, x, y: g / (2 * y), "output", False, "The square root."),
     ("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "output", False, "1 / sqrt(input)."),
-    ("reciprocal", lambda x: 1 / x, lambda g, x, y: -g * y * y, "output", False, "1 / input."),
-    ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input."),
+    (
+        "reciprocal",
+        lambda x: 1 / x,
+        lambda g, x, y: -g * y * y,
+        "output",
+        False,
+        "1 / input, element by element; infinite at 0.",
+    ),
+    ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input, element by element."),
     ("expm1", np.expm1, lambda g, x, y: g * (y + 1), "output", False, "e ** input - 1, accurate near 0."),
     ("log", _by_kernel("log", np.log), lambda g, x, y: g / x, "input", False, "The natural logarithm."),
     ("log2", np.log2, lambda g, x, y: g / (x * float(np.log(2))), "input", False, "The logarithm to base 2."),

@@ -99,7 +99,7 @@ class ConfusionMatrix(Metric):
 
     @property
     def matrix(self) -> NDArray[np.int64]:
-        """The counts."""
+        """The counts, (classes, classes): rows are labels, columns predictions."""
         matrix: NDArray[np.int64] = self.state["matrix"]
         return matrix
 

@@ -105,11 +105,11 @@ class PackedSequence(PackedSequence_):
 
     @property
     def is_cuda(self) -> bool:
-        """False."""
+        """Whether the data is on a GPU: never."""
         return False
 
     def is_pinned(self) -> bool:
-        """False."""
+        """Whether the data is in page-locked memory: never."""
         return False
 
 

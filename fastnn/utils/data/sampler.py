@@ -26,7 +26,7 @@ class Sampler(Generic[T_co]):
 
 
 class SequentialSampler(Sampler[int]):
-    """0, 1, 2 ..."""
+    """The indices of a dataset in order: 0, 1, 2 ..."""
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
