@@ -153,7 +153,7 @@ _ROWS: list[tuple[str, Values, Derivative, str, bool, str]] = [
         lambda g, x, y: -g * y * y,
         "output",
         False,
-        "1 / input, element by element; infinite at 0.",
+        "1 / input; infinite at 0.",
     ),
     ("exp2", np.exp2, lambda g, x, y: g * y * float(np.log(2)), "output", False, "2 ** input, element by element."),
     ("expm1", np.expm1, lambda g, x, y: g * (y + 1), "output", False, "e ** input - 1, accurate near 0."),
