@@ -154,7 +154,7 @@ REFUSED: list[tuple[Any, str | None, type[Exception], str]] = [
     ([None], None, RuntimeError, "Could not infer dtype of NoneType"),
     ({1: 2}, None, RuntimeError, "Could not infer dtype of dict"),
     ({1}, None, RuntimeError, "Could not infer dtype of set"),
-    (object(), None, RuntimeError, "Could not infer dtype of object"),
+    (Ellipsis, None, RuntimeError, "Could not infer dtype of ellipsis"),
     (2**63, None, ValueError, "does not fit into int64"),
     ([2**63], None, ValueError, "does not fit into int64"),
     (10**400, "float32", ValueError, "does not fit into float32"),
