@@ -11,7 +11,7 @@ bench: .venv/.built
 	$(BIN)/python -m benchmarks $(ARGS)
 
 test: .venv/.built
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # All examples with short settings, and a table of what they reached; ARGS="mlp cnn", ARGS=--full. What data the machine
 # does not have is downloaded.

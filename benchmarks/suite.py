@@ -66,7 +66,9 @@ def run(backends: Sequence[str], only: str | None = None) -> list[KernelTime]:
 def _follow(command: list[str], timings: int) -> None:
     """Runs pytest, moving a progress bar by one for each of its verdicts."""
     output: list[str] = []
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # Called from a test that pytest-xdist runs, pytest-benchmark would take this run for one of its workers.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    environment = {**own, "PYTHONUNBUFFERED": "1"}
     with (
         subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
