@@ -321,7 +321,7 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _extremum(node: str, ufunc: Callable[..., Any], input: Tensor, other: Tensor, name: str) -> Tensor:
-    a, b = operands(input, other, name)
+    a, b = operands(tensor_argument(input, name), tensor_argument(other, name, "other"), name)
     broadcast_shape(a._array.shape, b._array.shape)
     out = quietly(ufunc, a._array, b._array)
     return _core.record(node, _extremum_backward, (a, b), out, (a, b), extra=(ufunc is np.maximum, shapes_of(a, b)))

@@ -61,6 +61,9 @@ def main() -> int:
         versions = f"fastnn {fastnn.__version__}, torch {torch.__version__}, numpy {np.__version__}"
         versions += f", Python {platform.python_version()}"
         options.output.write_text(report.page(outcomes, {**ops.LEFT_OUT, **optimizers.LEFT_OUT}, versions))
+        short = report.below_bars(outcomes)
+        print(*short, sep="\n", end="\n" * bool(short), file=sys.stderr)
+        return 1 if short else 0
     return 0 if all(outcome.clean for outcome in outcomes) else 1
 
 

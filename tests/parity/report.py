@@ -31,8 +31,28 @@ classes by name), run in float32 and float64 (integers where an operation takes 
 Numbers agree when they differ by at most 1e-4 of the element or 1e-5 of the array's largest element (float32; 1e-7 and
 1e-8 for float64). Two optimizers magnify rounding: LBFGS is compared within ten times of how far PyTorch's own runs
 end apart that start a few units in the last place apart, Muon, which works in bfloat16, to 5 bits of the way it went.
-"Left out" counts the samples that ask for what fastnn has not got on purpose, with the reason.
+The run fails where it does not reach 95 % of the names and 99 % of their samples (modules), 90 % and 99 % (ops), all
+(optimizers). "Left out" counts the samples that ask for what fastnn has not got on purpose, with the reason.
 """
+
+
+# What a whole run has to reach, kind by kind: the share of the names that are offered, and of the samples of those that
+# pass.
+BARS = {"modules": (0.95, 0.99), "ops": (0.90, 0.99), "optimizers": (1.0, 1.0)}
+
+
+def below_bars(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each bar that a whole run does not reach."""
+    lines = []
+    for kind, (names, samples) in BARS.items():
+        rows = [outcome for outcome in outcomes if outcome.kind == kind]
+        there = [outcome for outcome in rows if outcome.offered]
+        passed, failed = _sum(there, "passed"), _sum(there, "failed")
+        if len(there) < names * len(rows):
+            lines.append(f"{kind}: {len(there)} of {len(rows)} names offered, {100 * names:g} % wanted")
+        if passed < samples * (passed + failed):
+            lines.append(f"{kind}: {passed} of {passed + failed} samples passed, {100 * samples:g} % wanted")
+    return lines
 
 
 def _sum(outcomes: Iterable[Outcome], field: str) -> int:
