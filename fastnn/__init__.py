@@ -200,6 +200,7 @@ from fastnn.ops.join import (
 from fastnn.ops.masked import masked_fill
 from fastnn.ops.matmul import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from fastnn.ops.norm import logsumexp, norm
+from fastnn.ops.out import TOP_LEVEL as _TOP_LEVEL, take_out as _take_out
 from fastnn.ops.pieces import chunk, diagonal, narrow, select, split, split_with_sizes, tensor_split, unbind
 from fastnn.ops.pooling_functions import (
     adaptive_avg_pool1d,
@@ -541,6 +542,8 @@ _LATER = {
     "save": "fastnn.serialization",
     "utils": "fastnn.utils",
 }
+
+_take_out(globals(), _TOP_LEVEL)
 
 
 def __getattr__(name: str) -> _Any:

@@ -22,7 +22,6 @@ def check_options(
     device: DeviceLike = None,
     layout: object = None,
     pin_memory: bool = False,
-    out: object = None,
     memory_format: object = None,
 ) -> None:
     """Refuses, by name, what PyTorch's creation functions accept and fastnn does not have."""
@@ -32,8 +31,6 @@ def check_options(
         raise NotImplementedError(f"{function}(): layout={layout!r} is not supported: every tensor is strided")
     if pin_memory:
         raise NotImplementedError(f"{function}(): pin_memory=True is not supported: fastnn is a CPU library")
-    if out is not None:
-        raise NotImplementedError(f"{function}(): out= is not supported")
     check_format(memory_format, function)
 
 

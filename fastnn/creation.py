@@ -48,7 +48,6 @@ __all__ = [
 def zeros(
     *sizes: Any,
     size: Any = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -56,14 +55,13 @@ def zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros. ``sizes``: ints or one tuple of them; dtype: the default one unless given."""
-    check_options("zeros", device, layout, pin_memory, out)
+    check_options("zeros", device, layout, pin_memory)
     return leaf(np.zeros(sizes_argument("zeros", sizes, size), dtypes.to_numpy_dtype(dtype, "zeros")), requires_grad)
 
 
 def ones(
     *sizes: Any,
     size: Any = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -71,14 +69,13 @@ def ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones; arguments as of ``zeros``."""
-    check_options("ones", device, layout, pin_memory, out)
+    check_options("ones", device, layout, pin_memory)
     return leaf(np.ones(sizes_argument("ones", sizes, size), dtypes.to_numpy_dtype(dtype, "ones")), requires_grad)
 
 
 def empty(
     *sizes: Any,
     size: Any = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -87,7 +84,7 @@ def empty(
     memory_format: None = None,
 ) -> Tensor:
     """A tensor of whatever the memory held; arguments as of ``zeros``."""
-    check_options("empty", device, layout, pin_memory, out, memory_format)
+    check_options("empty", device, layout, pin_memory, memory_format)
     return leaf(np.empty(sizes_argument("empty", sizes, size), dtypes.to_numpy_dtype(dtype, "empty")), requires_grad)
 
 
@@ -95,7 +92,6 @@ def full(
     size: Any,
     fill_value: Any,
     *,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -106,7 +102,7 @@ def full(
 
     size: a tuple or list of ints. RuntimeError where the dtype cannot hold the number.
     """
-    check_options("full", device, layout, pin_memory, out)
+    check_options("full", device, layout, pin_memory)
     shape = size_argument("full", size)
     value = number_argument("full", "fill_value", fill_value)
     target = dtypes.number_dtype(value) if dtype is None else dtypes.check_dtype(dtype, "full")
@@ -117,7 +113,6 @@ def eye(
     n: int,
     m: int | None = None,
     *,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -125,7 +120,7 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal of an (n, m) tensor of zeros; m is n unless given."""
-    check_options("eye", device, layout, pin_memory, out)
+    check_options("eye", device, layout, pin_memory)
     rows = int_argument("eye", "n", n)
     columns = rows if m is None else int_argument("eye", "m", m)
     for name, extent in (("n", rows), ("m", columns)):
@@ -142,7 +137,6 @@ def arange(
     start: Any = None,
     end: Any = None,
     step: Any = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -154,7 +148,7 @@ def arange(
     arange(end), arange(start, end) or arange(start, end, step). dtype: int64 if all three are ints, else the default.
     RuntimeError for a step of 0, bounds on the wrong side of each other, or ones that are not finite.
     """
-    check_options("arange", device, layout, pin_memory, out)
+    check_options("arange", device, layout, pin_memory)
     names = ("end",) if len(bounds) == 1 and end is None else ("start", "end", "step")
     values = {"start": start, "end": end, "step": step}
     if len(bounds) > len(names):
@@ -202,7 +196,6 @@ def linspace(
     end: Any,
     steps: int,
     *,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -210,7 +203,7 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` numbers from start to end, both among them, at equal distances; integers are truncated."""
-    check_options("linspace", device, layout, pin_memory, out)
+    check_options("linspace", device, layout, pin_memory)
     target = dtypes.check_dtype(dtype, "linspace")
     points = _points("linspace", start, end, steps, target)
     return leaf(points.astype(target.to_numpy), requires_grad)
@@ -222,7 +215,6 @@ def logspace(
     steps: int,
     base: float = 10.0,
     *,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -230,7 +222,7 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """base ** p for the ``steps`` powers p of ``linspace(start, end, steps)``; integers are truncated."""
-    check_options("logspace", device, layout, pin_memory, out)
+    check_options("logspace", device, layout, pin_memory)
     target = dtypes.check_dtype(dtype, "logspace")
     points = _points("logspace", start, end, steps, target)
     with np.errstate(all="ignore"):
@@ -279,7 +271,7 @@ def zeros_like(
     memory_format: None = None,
 ) -> Tensor:
     """Zeros of ``input``'s shape, and its dtype unless given; contiguous."""
-    check_options("zeros_like", device, layout, pin_memory, None, memory_format)
+    check_options("zeros_like", device, layout, pin_memory, memory_format)
     array = array_of("zeros_like", input)
     return leaf(np.zeros(array.shape, _like_dtype(array, dtype, "zeros_like")), requires_grad)
 
@@ -295,7 +287,7 @@ def ones_like(
     memory_format: None = None,
 ) -> Tensor:
     """Ones of ``input``'s shape, and its dtype unless given; contiguous."""
-    check_options("ones_like", device, layout, pin_memory, None, memory_format)
+    check_options("ones_like", device, layout, pin_memory, memory_format)
     array = array_of("ones_like", input)
     return leaf(np.ones(array.shape, _like_dtype(array, dtype, "ones_like")), requires_grad)
 
@@ -311,7 +303,7 @@ def empty_like(
     memory_format: None = None,
 ) -> Tensor:
     """Whatever the memory held, in ``input``'s shape, and its dtype unless given; contiguous."""
-    check_options("empty_like", device, layout, pin_memory, None, memory_format)
+    check_options("empty_like", device, layout, pin_memory, memory_format)
     array = array_of("empty_like", input)
     return leaf(np.empty(array.shape, _like_dtype(array, dtype, "empty_like")), requires_grad)
 
@@ -328,7 +320,7 @@ def full_like(
     memory_format: None = None,
 ) -> Tensor:
     """One number in ``input``'s shape, and its dtype unless given; contiguous. RuntimeError where it does not fit."""
-    check_options("full_like", device, layout, pin_memory, None, memory_format)
+    check_options("full_like", device, layout, pin_memory, memory_format)
     array = array_of("full_like", input)
     target = dtypes.from_numpy_dtype(_like_dtype(array, dtype, "full_like"))
     value = convert_scalar(number_argument("full_like", "fill_value", fill_value), target)

@@ -82,7 +82,6 @@ def rand(
     *sizes: Any,
     size: Any = None,
     generator: Generator | None = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -90,7 +89,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1). ``sizes``: ints or one tuple; dtype: a floating one, the default unless given."""
-    check_options("rand", device, layout, pin_memory, out)
+    check_options("rand", device, layout, pin_memory)
     shape, target = sizes_argument("rand", sizes, size), floating("rand", dtypes.to_numpy_dtype(dtype, "rand"))
     return leaf(uniform_array(pick(generator, "rand").numpy, shape, target), requires_grad)
 
@@ -99,7 +98,6 @@ def randn(
     *sizes: Any,
     size: Any = None,
     generator: Generator | None = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -107,7 +105,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Normal numbers of mean 0 and deviation 1; arguments as of ``rand``."""
-    check_options("randn", device, layout, pin_memory, out)
+    check_options("randn", device, layout, pin_memory)
     shape, target = sizes_argument("randn", sizes, size), floating("randn", dtypes.to_numpy_dtype(dtype, "randn"))
     return leaf(normal_array(pick(generator, "randn").numpy, shape, target), requires_grad)
 
@@ -128,7 +126,6 @@ def randint(
     high: int | None = None,
     size: Any = None,
     generator: Generator | None = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -139,7 +136,7 @@ def randint(
 
     size: a tuple of ints; dtype: int64 unless given. RuntimeError where low >= high or the dtype cannot hold them.
     """
-    check_options("randint", device, layout, pin_memory, out)
+    check_options("randint", device, layout, pin_memory)
     if size is None:
         if not args:
             raise TypeError('randint() missing 1 required argument: "size"')
@@ -156,7 +153,6 @@ def randperm(
     n: int,
     *,
     generator: Generator | None = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -164,7 +160,7 @@ def randperm(
     requires_grad: bool = False,
 ) -> Tensor:
     """The numbers 0 ... n - 1 in random order, int64 unless ``dtype`` is given. RuntimeError if it cannot hold them."""
-    check_options("randperm", device, layout, pin_memory, out)
+    check_options("randperm", device, layout, pin_memory)
     count = int_argument("randperm", "n", n)
     if count < 0:
         raise RuntimeError(f"randperm(): argument 'n' must be at least 0, got {count}")
@@ -192,7 +188,7 @@ def rand_like(
     memory_format: None = None,
 ) -> Tensor:
     """``rand`` of ``input``'s shape, and its dtype unless given."""
-    check_options("rand_like", device, layout, pin_memory, None, memory_format)
+    check_options("rand_like", device, layout, pin_memory, memory_format)
     array = array_of("rand_like", input)
     target = floating("rand_like", array.dtype if dtype is None else dtypes.to_numpy_dtype(dtype, "rand_like"))
     return leaf(uniform_array(pick(generator, "rand_like").numpy, array.shape, target), requires_grad)
@@ -210,7 +206,7 @@ def randn_like(
     memory_format: None = None,
 ) -> Tensor:
     """``randn`` of ``input``'s shape, and its dtype unless given."""
-    check_options("randn_like", device, layout, pin_memory, None, memory_format)
+    check_options("randn_like", device, layout, pin_memory, memory_format)
     array = array_of("randn_like", input)
     target = floating("randn_like", array.dtype if dtype is None else dtypes.to_numpy_dtype(dtype, "randn_like"))
     return leaf(normal_array(pick(generator, "randn_like").numpy, array.shape, target), requires_grad)
@@ -230,7 +226,7 @@ def randint_like(
     memory_format: None = None,
 ) -> Tensor:
     """``randint`` of ``input``'s shape, and its dtype unless given: (input, high) or (input, low, high)."""
-    check_options("randint_like", device, layout, pin_memory, None, memory_format)
+    check_options("randint_like", device, layout, pin_memory, memory_format)
     array = array_of("randint_like", input)
     first, last = _bounds("randint_like", bounds, low, high)
     target = array.dtype if dtype is None else dtypes.to_numpy_dtype(dtype, "randint_like")
@@ -253,7 +249,6 @@ def normal(
     size: Any = None,
     *,
     generator: Generator | None = None,
-    out: None = None,
     dtype: Any = None,
     layout: None = None,
     device: DeviceLike = None,
@@ -265,7 +260,7 @@ def normal(
     Tensors are broadcast, and their dtype is the result's; their gradient is zero. RuntimeError for a negative std or
     shapes that do not match, TypeError for numbers without a size.
     """
-    check_options("normal", device, layout, pin_memory, out)
+    check_options("normal", device, layout, pin_memory)
     tensors = tuple(value for value in (mean, std) if isinstance(value, _core.TensorBase))
     rng = pick(generator, "normal").numpy
     if not tensors:
@@ -306,12 +301,11 @@ def bernoulli_array(rng: Any, p: Any, shape: tuple[int, ...], function: str) -> 
     return drawn
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: None = None) -> Tensor:
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that ``input`` gives for each element (or p for all), else 0; the gradient is zero.
 
     RuntimeError for a probability outside [0, 1]; NotImplementedError for an input that is not floating.
     """
-    check_options("bernoulli", out=out)
     array = array_of("bernoulli", input)
     rng = pick(generator, "bernoulli").numpy
     chances = floating("bernoulli", array.dtype) and array if p is None else number_argument("bernoulli", "p", p)
@@ -326,14 +320,12 @@ def multinomial(
     replacement: bool = False,
     *,
     generator: Generator | None = None,
-    out: None = None,
 ) -> Tensor:
     """Indices drawn in proportion to the weights in each row of ``input``, as int64: (N,) -> (S,) or (M, N) -> (M, S).
 
     The weights need not sum to 1. RuntimeError for negative or infinite weights, a row of zeros, num_samples < 1, or
     more samples without replacement than there are weights.
     """
-    check_options("multinomial", out=out)
     array = array_of("multinomial", input)
     samples = int_argument("multinomial", "num_samples", num_samples)
     rng = pick(generator, "multinomial").numpy

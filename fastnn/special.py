@@ -6,6 +6,7 @@ from fastnn.ops.activation import sigmoid as expit
 from fastnn.ops.elementwise import erf, exp2, expm1, log1p, round
 from fastnn.ops.elementwise_more import logit, sinc
 from fastnn.ops.norm import logsumexp
+from fastnn.ops.out import SPECIAL, take_out
 from fastnn.ops.pairs import xlog1py, xlogy
 from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.ops.special import (
@@ -64,3 +65,5 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+take_out(globals(), SPECIAL)

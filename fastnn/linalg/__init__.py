@@ -27,6 +27,7 @@ from fastnn.linalg.solving import (
 )
 from fastnn.ops.grids import vander as _vander
 from fastnn.ops.matmul import matmul
+from fastnn.ops.out import LINALG, take_out
 from fastnn.ops.pieces import diagonal as _diagonal
 from fastnn.ops.products import linalg_cross as cross
 
@@ -89,3 +90,6 @@ def eig(A: Tensor) -> Any:
 def eigvals(A: Tensor) -> Any:
     """Not offered: the eigenvalues of a matrix that isn't symmetric are complex. See eigvalsh."""
     raise NotImplementedError("linalg.eigvals: the results are complex, and fastnn has real tensors only; see eigvalsh")
+
+
+take_out(globals(), LINALG)
