@@ -74,9 +74,11 @@ static void NAME(band_fill)(const conv_problem *p, const NAME(band) *b, const RE
             }
             const REAL *from = plane + (slice * a[1].extent + row) * a[2].extent + w0 + skip;
             if (step == 1) {
-                for (ptrdiff_t i = 0; i < skip; i++) to[i] = 0;
-                memcpy(to + skip, from, inside * sizeof(REAL));
-                for (ptrdiff_t i = skip + inside; i < span; i++) to[i] = 0;
+                ptrdiff_t i = 0; /* a call of memcpy takes longer than a short line */
+                for (; i < skip; i++) to[i] = 0;
+                for (i = 0; i + LANES <= inside; i += LANES) STORE(to + skip + i, LOAD(from + i));
+                if (i < inside) STORE(to + skip + i, NAME(load_part)(from + i, inside - i, 0)), i += LANES;
+                for (i += skip; i < span; i++) to[i] = 0;
                 continue;
             }
             memset(to, 0, b->row_pitch * sizeof(REAL));
@@ -112,6 +114,62 @@ static void NAME(depth_row)(const NAME(band) *b, const REAL *base, const REAL *w
             else NAME(store_part)(place, acc[v], left);
         }
     }
+}
+
+/* `rows` rows of outputs at once where neighbours share two of three lines of 3 x 3 taps: each line is loaded once for all
+ * of them. The sums are depth_row's, tap after tap. line: from one line of the band, and row: from one output row to the next,
+ * both negative where the taps go up. */
+static inline __attribute__((always_inline)) void NAME(depth_rows_3x3)(const int rows, const REAL *base, const ptrdiff_t *offset, ptrdiff_t line,
+                                                                       const REAL *w, REAL *to, ptrdiff_t row, ptrdiff_t n, REAL bias,
+                                                                       int add, int relu)
+{
+    VEC taps[9];
+    for (int t = 0; t < 9; t++) taps[t] = SPLAT(w[t]);
+    const REAL *from[3] = {base + offset[0], base + offset[1], base + offset[2]};
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        VEC acc[4];
+        for (int y = 0; y < rows; y++) acc[y] = SPLAT(bias);
+#pragma GCC unroll 6
+        for (int k = 0; k < rows + 2; k++)
+#pragma GCC unroll 3
+            for (int across = 0; across < 3; across++) {
+                const VEC x = LOAD(from[across] + k * line + i);
+#pragma GCC unroll 4
+                for (int y = 0; y < rows; y++)
+                    if (k >= y && k - y < 3) acc[y] += taps[3 * (k - y) + across] * x;
+            }
+        const ptrdiff_t left = n - i;
+        for (int y = 0; y < rows; y++) {
+            REAL *place = to + y * row + i;
+            if (add) acc[y] += left >= LANES ? LOAD(place) : NAME(load_part)(place, left, 0);
+            if (relu) acc[y] = NAME(relu)(acc[y]);
+            if (left >= LANES) STORE(place, acc[y]);
+            else NAME(store_part)(place, acc[y], left);
+        }
+    }
+}
+
+/* `height` rows of outputs, `row` numbers apart. */
+static void NAME(depth_rows)(const conv_problem *p, const NAME(band) *b, const REAL *w, REAL *to, ptrdiff_t row, ptrdiff_t height, ptrdiff_t n,
+                             REAL bias, int add, int relu)
+{
+    const conv_axis *a = p->axis;
+    const ptrdiff_t step = a[1].in_step * b->row_pitch;
+    ptrdiff_t y = 0;
+    if (a[0].taps == 1 && a[1].taps == 3 && a[2].taps == 3 && a[1].in_step == 1 && (a[1].in_tap == 1 || a[1].in_tap == -1)) {
+        const int up = a[1].in_tap < 0;
+        const ptrdiff_t sign = up ? -1 : 1;
+        for (; y + 4 <= height; y += 4) {
+            const ptrdiff_t first = up ? y + 3 : y;
+            NAME(depth_rows_3x3)(4, b->memory + first * step, b->offset, sign * step, w, to + first * row, sign * row, n, bias, add, relu);
+        }
+        if (y + 2 <= height) {
+            const ptrdiff_t first = up ? y + 1 : y;
+            NAME(depth_rows_3x3)(2, b->memory + first * step, b->offset, sign * step, w, to + first * row, sign * row, n, bias, add, relu);
+            y += 2;
+        }
+    }
+    for (; y < height; y++) NAME(depth_row)(b, b->memory + y * step, w, p->taps, to + y * row, n, bias, add, relu);
 }
 
 /* The taps of one pair of channels, in order. */
@@ -150,12 +208,10 @@ static int NAME(depth_task)(const conv_problem *p, const fastnn_pool_api *pool, 
                     for (ptrdiff_t row = 0; row < p->rows; row++) {
                         NAME(depth_taps)(p, w, group, row, channel, places);
                         const REAL bias = last && p->bias ? ((const REAL *)p->bias)[group * p->rows + row] : 0;
-                        for (ptrdiff_t y = 0; y < height; y++) {
-                            const ptrdiff_t at[3] = {d, h + y, left};
-                            REAL *to = directly ? out + row * p->out_plane + conv_out_place(p, at) : sums + row * block + y * width;
-                            NAME(depth_row)(&b, b.memory + y * a[1].in_step * b.row_pitch, w, p->taps, to, width, bias, channel > 0,
-                                            last && relu);
-                        }
+                        const ptrdiff_t at[3] = {d, h, left}, next[3] = {d, h + 1, left};
+                        REAL *to = directly ? out + row * p->out_plane + conv_out_place(p, at) : sums + row * block;
+                        NAME(depth_rows)(p, &b, w, to, directly ? conv_out_place(p, next) - conv_out_place(p, at) : width, height, width,
+                                         bias, channel > 0, last && relu);
                     }
                 }
                 if (directly) continue;

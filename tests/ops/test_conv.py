@@ -76,6 +76,17 @@ def test_conv_as_pytorch(axes: int, options: dict[str, Any], batch: tuple[int, .
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 7, 30])
+@pytest.mark.parametrize(
+    "options", [{"padding": 1}, {"padding": (1, 2), "dilation": (1, 2)}, {"padding": 2, "stride": (1, 2)}]
+)
+def test_depthwise_3x3_at_every_number_of_rows(options: dict[str, Any], height: int, dtype: Any) -> None:
+    arrays = [_numbers(2, 3, height, 21, dtype=dtype), _numbers(6, 1, 3, 3, dtype=dtype), _numbers(6, dtype=dtype)]
+    _same("conv2d", arrays, groups=3, **options)
+
+
+@pytest.mark.peer
 @pytest.mark.parametrize("batch", [(), (2,)])
 @pytest.mark.parametrize(
     "options",
