@@ -6,16 +6,23 @@ static inline __attribute__((always_inline)) VEC NAME(pool_load)(const REAL *fro
     return step == 1 ? LOAD(from) : NAME(even_lanes)(LOAD(from), LOAD(from + LANES));
 }
 
-static inline void NAME(store_places)(int64_t *to, IVEC place)
+static inline __attribute__((always_inline)) void NAME(pool_store)(REAL *to, VEC value, ptrdiff_t n)
+{
+    if (n == LANES) STORE(to, value);
+    else NAME(store_part)(to, value, n);
+}
+
+static inline void NAME(store_places)(int64_t *to, IVEC place, ptrdiff_t n)
 {
     INT lanes[LANES];
     memcpy(lanes, &place, sizeof lanes);
-    for (int i = 0; i < LANES; i++) to[i] = lanes[i];
+    if (n == LANES) for (int i = 0; i < LANES; i++) to[i] = lanes[i];
+    else for (int i = 0; i < n; i++) to[i] = lanes[i];
 }
 
-/* Whole windows [first, first + LANES) of one row: (d, h) of them the row's windows along depth and height. */
+/* Whole windows [w, w + n) of one row, n at most LANES: (d, h) of them the row's windows along depth and height. */
 static inline __attribute__((always_inline)) void NAME(max_vector)(
-    const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, const int step, const int places, REAL *out,
+    const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, ptrdiff_t n, const int step, const int places, REAL *out,
     int64_t *indices)
 {
     const pool_axis *a = p->axis;
@@ -33,8 +40,8 @@ static inline __attribute__((always_inline)) void NAME(max_vector)(
                 if (places) where = (wins & (INT)at) | (~wins & where);
             }
         }
-    STORE(out + w, best);
-    if (places) NAME(store_places)(indices + w, where + lane);
+    NAME(pool_store)(out + w, best, n);
+    if (places) NAME(store_places)(indices + w, where + lane, n);
 }
 
 static void NAME(max_window)(const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, REAL *out, int64_t *indices)
@@ -52,18 +59,20 @@ static void NAME(max_window)(const pool_problem *p, const REAL *x, ptrdiff_t d, 
     if (indices) indices[w] = where;
 }
 
-/* The windows of one row that vectors take: from `first` on, none where the row is too short. The last vector may overlap
- * the one before. A vector of stride 2 reads one number more than it needs, which must not lie behind the input's end. */
+/* The windows of one row that vectors take: three or more from `low` on. The last vector may overlap the one before; where
+ * there are fewer than a vector has lanes, the others are computed and dropped. A vector may read behind its row, but not
+ * behind the input's end. */
 #define POOL_ROW(VECTOR, WINDOW)                                                                                           \
     const ptrdiff_t low = a[2].low, high = a[2].high, reach = (a[2].taps[low < high ? low : 0] - 1) * a[2].spread;          \
     ptrdiff_t w = 0;                                                                                                       \
-    if (high - low >= LANES && vectors) {                                                                                  \
+    if (high - low >= 3 && vectors) {                                                                                      \
+        const ptrdiff_t n = gemm_min(LANES, high - low);                                                                   \
         for (; w < low; w++) WINDOW;                                                                                       \
         while (w < high) {                                                                                                 \
-            if (w > high - LANES) w = high - LANES;                                                                        \
+            if (w > high - n) w = high - n;                                                                                \
             if (row_end + a[2].first[w] + reach + LANES * a[2].step > end) break;                                          \
             VECTOR;                                                                                                        \
-            w += LANES;                                                                                                    \
+            w += n;                                                                                                        \
         }                                                                                                                  \
     }                                                                                                                      \
     for (; w < a[2].count; w++) WINDOW;
@@ -82,13 +91,13 @@ static void NAME(max_planes)(const pool_problem *p, ptrdiff_t first, ptrdiff_t l
                 const REAL *row_end = x + ((a[0].first[d] + (a[0].taps[d] - 1) * a[0].spread) * a[1].size + a[1].first[h]
                                            + (a[1].taps[h] - 1) * a[1].spread) * a[2].size;
                 if (a[2].step == 2 && indices) {
-                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, 2, 1, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
+                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, n, 2, 1, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
                 } else if (a[2].step == 2) {
-                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, 2, 0, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
+                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, n, 2, 0, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
                 } else if (indices) {
-                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, 1, 1, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
+                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, n, 1, 1, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
                 } else {
-                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, 1, 0, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
+                    POOL_ROW(NAME(max_vector)(p, x, d, h, w, n, 1, 0, out, indices), NAME(max_window)(p, x, d, h, w, out, indices))
                 }
                 out += a[2].count;
                 if (indices) indices += a[2].count;
@@ -115,7 +124,7 @@ static inline REAL NAME(divisor)(const pool_problem *p, ptrdiff_t d, ptrdiff_t h
 }
 
 static inline __attribute__((always_inline)) void NAME(avg_vector)(
-    const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, const int step, REAL *out)
+    const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, ptrdiff_t n, const int step, REAL *out)
 {
     const pool_axis *a = p->axis;
     VEC sum = {0};
@@ -124,7 +133,7 @@ static inline __attribute__((always_inline)) void NAME(avg_vector)(
             const REAL *from = x + ((a[0].first[d] + i) * a[1].size + a[1].first[h] + j) * a[2].size + a[2].first[w];
             for (ptrdiff_t k = 0; k < a[2].taps[w]; k++) sum += NAME(pool_load)(from + k, step);
         }
-    STORE(out + w, sum / NAME(divisor)(p, d, h, w));
+    NAME(pool_store)(out + w, sum / NAME(divisor)(p, d, h, w), n);
 }
 
 static void NAME(avg_window)(const pool_problem *p, const REAL *x, ptrdiff_t d, ptrdiff_t h, ptrdiff_t w, REAL *out)
@@ -154,9 +163,9 @@ static void NAME(avg_planes)(const pool_problem *p, ptrdiff_t first, ptrdiff_t l
             for (ptrdiff_t h = 0; h < a[1].count; h++, out += a[2].count) {
                 const REAL *row_end = x + ((a[0].first[d] + a[0].taps[d] - 1) * a[1].size + a[1].first[h] + a[1].taps[h] - 1) * a[2].size;
                 if (a[2].step == 2) {
-                    POOL_ROW(NAME(avg_vector)(p, x, d, h, w, 2, out), NAME(avg_window)(p, x, d, h, w, out))
+                    POOL_ROW(NAME(avg_vector)(p, x, d, h, w, n, 2, out), NAME(avg_window)(p, x, d, h, w, out))
                 } else {
-                    POOL_ROW(NAME(avg_vector)(p, x, d, h, w, 1, out), NAME(avg_window)(p, x, d, h, w, out))
+                    POOL_ROW(NAME(avg_vector)(p, x, d, h, w, n, 1, out), NAME(avg_window)(p, x, d, h, w, out))
                 }
             }
     }

@@ -100,6 +100,16 @@ def test_drawn_poolings(data: st.DataObject) -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", range(4, 23, 3))
+@pytest.mark.parametrize("stride", [1, 2])
+def test_rows_shorter_than_a_vector_or_two(stride: int, width: int, dtype: Any) -> None:
+    x = _numbers(2, 3, 4, width, dtype=dtype)
+    _same("max_pool2d", x, 2, stride, return_indices=True)
+    _same("avg_pool2d", x, 2, stride)
+
+
+@pytest.mark.peer
 def test_nan_and_infinity_as_pytorch() -> None:
     torch = pytest.importorskip("torch")
     x = _numbers(2, 3, 12, 40)
