@@ -34,7 +34,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 sanitize: .venv/.built
 	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r fastnn kernels tests setup.py pyproject.toml README.md LICENSE build/sanitized
 	find build/sanitized \( -name '*.so' -o -name '*.c' \) -delete
-	cd build/sanitized && CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
+	cd build/sanitized && FASTNN_OPTIMIZE=-O1 CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	ln -s ../kernels build/sanitized/fastnn/kernels
 	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider tests/kernels -k cython $(ARGS)

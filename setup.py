@@ -19,7 +19,7 @@ MODULE = "fastnn.kernels.cython_backend"
 
 # Not fast-math: NaN and infinities must pass through, and linking with it would flush denormals in the whole process.
 FLAGS = [
-    "-O3",
+    os.environ.get("FASTNN_OPTIMIZE", "-O3"),  # -O1 by make sanitize: -O3 takes half an hour with the checks
     "-g0",
     "-std=gnu11",
     "-fno-math-errno",
