@@ -37,7 +37,7 @@ sanitize: .venv/.built
 	cd build/sanitized && FASTNN_OPTIMIZE=-O1 CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	ln -s ../kernels build/sanitized/fastnn/kernels
 	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	    $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider tests/kernels -k cython $(ARGS)
+	    $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -n auto tests/kernels -k cython $(ARGS)
 
 wheel: .venv/.built
 	$(BIN)/python -m build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from html import escape
 
@@ -75,6 +76,8 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _factor(value: float) -> str:
+    if math.isnan(value):
+        return "-"
     return f'<span class="{"faster" if value >= 1 else "slower"}">{value:.2f}&times;</span>'
 
 
@@ -109,9 +112,9 @@ def _kernels(results: Results) -> str:
         (
             [
                 escape(row),
-                *(f"{times[name].best * 1e6:,.1f}" for name in backends),
+                *(f"{times[name].best * 1e6:,.1f}" if name in times else "-" for name in backends),
                 *(_factor(speedup(times, name)) for name in compiled),
-                *(f"{times[name].error:.1f}" for name in backends),
+                *(f"{times[name].error:.1f}" if name in times else "-" for name in backends),
             ]
             for row, times in results.rows().items()
         ),

@@ -117,7 +117,8 @@ def _bars(axes: Axes, rows: dict[str, dict[str, KernelTime]], backends: list[str
     thickness = 0.8 / max(len(backends), 1)
     for i, name in enumerate(backends):
         factors = np.array([speedup(times, name) for times in rows.values()])
-        at = places + (i - (len(backends) - 1) / 2) * thickness
+        measured = ~np.isnan(factors)  # Numba has some kernels only
+        factors, at = factors[measured], places[measured] + (i - (len(backends) - 1) / 2) * thickness
         axes.barh(at, factors - 1, thickness, left=1, color=COLOURS[name], label=name)
         for y, factor in zip(at, factors, strict=True):
             left = factor < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -64,14 +65,16 @@ def kernel_table(results: Results) -> Table:
     for row, times in results.rows().items():
         table.add_row(
             row,
-            *(f"{times[name].best * 1e6:,.1f}" for name in backends),
+            *(f"{times[name].best * 1e6:,.1f}" if name in times else "-" for name in backends),
             *(_coloured(speedup(times, name)) for name in compiled),
-            *(f"{times[name].error:.1f}" for name in backends),
+            *(f"{times[name].error:.1f}" if name in times else "-" for name in backends),
         )
     return table
 
 
 def _coloured(factor: float) -> str:
+    if math.isnan(factor):
+        return "-"
     colour = "green" if factor >= 1 else "red"
     return f"[{colour}]{factor:.2f}x[/{colour}]"
 

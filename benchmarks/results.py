@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -114,8 +115,8 @@ class Results:
 
 
 def speedup(times: dict[str, KernelTime], backend: str) -> float:
-    """How many times faster than the reference a backend's best call of one row was."""
-    return times[REFERENCE].best / times[backend].best
+    """How many times faster than the reference a backend's best call of a row was; NaN where it lacks the kernel."""
+    return times[REFERENCE].best / times[backend].best if backend in times else math.nan
 
 
 def machine() -> dict[str, str]:
