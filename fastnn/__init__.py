@@ -527,12 +527,15 @@ from fastnn.threads import get_flush_denormal, get_num_threads, set_flush_denorm
 __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
-    from fastnn import backends, cuda, func, nn, optim, utils
+    from fastnn import amp, backends, cuda, func, nn, optim, utils
+    from fastnn.amp import autocast
     from fastnn.serialization import load, save
 
 # What an array program does not need is imported when its name is first looked up (PEP 562): half of the time that
 # `import fastnn` would take.
 _LATER = {
+    "amp": "fastnn.amp",
+    "autocast": "fastnn.amp",
     "backends": "fastnn.backends",
     "cuda": "fastnn.cuda",
     "func": "fastnn.func",
@@ -552,7 +555,7 @@ def __getattr__(name: str) -> _Any:
     from importlib import import_module
 
     module = import_module(_LATER[name])
-    value = getattr(module, name) if _LATER[name] == "fastnn.serialization" else module
+    value = module if _LATER[name] == f"fastnn.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 
@@ -599,6 +602,7 @@ __all__ = [
     "alpha_dropout_",
     "amax",
     "amin",
+    "amp",
     "aminmax",
     "any",
     "arange",
@@ -630,6 +634,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "autocast",
     "autograd",
     "avg_pool1d",
     "backends",

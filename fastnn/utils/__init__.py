@@ -14,8 +14,8 @@ __all__ = ["checkpoint", "data", "hooks"]
 
 
 def __getattr__(name: str) -> Any:
-    """data and checkpoint, imported when they are first looked up: the tape, which needs hooks, needs neither."""
-    if name not in ("checkpoint", "data"):
+    """What is imported when it is first looked up: the tape, which needs hooks, needs none of it."""
+    if name not in ("checkpoint", "data", "tensorboard"):
         raise AttributeError(f"module 'fastnn.utils' has no attribute {name!r}")
     from importlib import import_module
 
