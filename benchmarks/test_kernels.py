@@ -24,7 +24,14 @@ from fastnn.kernels.cases import CASES, Case
 
 Arguments = tuple[Any, ...]
 
-PRODUCTS = ("matmul", "linear_forward", "linear_backward")
+PRODUCTS = (
+    "matmul",
+    "linear_forward",
+    "linear_backward",
+    "conv_forward",
+    "conv_grad_input",
+    "conv_grad_weight",
+)
 USE_BLAS = ("numpy", "numba")
 LACKING = {name: getattr(importlib.import_module(f"fastnn.kernels.{name}_backend"), "MISSING", ()) for name in BACKENDS}
 

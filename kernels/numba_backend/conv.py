@@ -1,7 +1,7 @@
 """Convolutions: a chunk of patches by a compiled loop, then NumPy's product with it.
 
-A chunk is so many pixels of one image that its patches are about CHUNK numbers, so that memory does not grow with the
-image; whole images are handed to the threads.
+A chunk is so many lines of one output image that its patches are about CHUNK numbers, so that memory does not grow with
+the image. Threads share a chunk's patches; the product has NumPy's threads, which two callers at once would stall.
 """
 
 from __future__ import annotations
@@ -16,19 +16,46 @@ from ..cython_backend._runtime import parallel_for
 from ..numpy_backend import conv_checks as checks
 from ..numpy_backend.elementwise import quiet
 from ._jit import CONTRACT, jit
-from ._loop import flat
+from ._loop import GRAIN, flat
 
 CHUNK = 1 << 18
-PARTS = 16
 
 Three = tuple[int, int, int]
+
+
+@jit()
+def _inside(tap: int, size: Three, stride: Three, before: Three, dilation: Three, extents: Three) -> Three:
+    """Which places of an output's line read a place inside at a tap: [low, high), and what the first reads."""
+    step = stride[2]
+    first = tap * dilation[2] - before[2]
+    high = min(extents[2], max(0, (size[2] - 1 - first) // step + 1))
+    low = min(high, max(0, -(first // step)))
+    return low, high, first + low * step
+
+
+@jit()
+def _line(
+    number: int, kd: int, kh: int, size: Three, stride: Three, before: Three, dilation: Three, extents: Three
+) -> int:
+    """Where the input's line starts that the output's line `number` reads at a tap, or -1 outside."""
+    d = number // extents[1] * stride[0] - before[0] + kd * dilation[0]
+    h = number % extents[1] * stride[1] - before[1] + kh * dilation[1]
+    return (d * size[1] + h) * size[2] if 0 <= d < size[0] and 0 <= h < size[1] else -1
+
+
+@jit()
+def _tap(row: int, kernel: Three) -> tuple[int, int, int, int]:
+    """The channel and the tap of a row of patches."""
+    kw, rest = row % kernel[2], row // kernel[2]
+    kh, rest = rest % kernel[1], rest // kernel[1]
+    return rest // kernel[0], rest % kernel[0], kh, kw
 
 
 @jit()
 def _patches(
     x: Array,
     start: int,
-    channels: int,
+    rows: tuple[int, int],
     size: Three,
     kernel: Three,
     stride: Three,
@@ -38,39 +65,40 @@ def _patches(
     first: int,
     columns: Array,
 ) -> None:
-    """columns[k, i] = what row k of the patches (channel, then tap) has at pixel first + i; x is flat."""
-    count = columns.shape[1]
-    row = 0
-    for c in range(channels):
-        plane = start + c * size[0] * size[1] * size[2]
-        for kd in range(kernel[0]):
-            for kh in range(kernel[1]):
-                for kw in range(kernel[2]):
-                    line = columns[row]
-                    row += 1
-                    done, pixel = 0, first
-                    while done < count:
-                        pw = pixel % extents[2]
-                        rest = pixel // extents[2]
-                        d = rest // extents[1] * stride[0] - before[0] + kd * dilation[0]
-                        h = rest % extents[1] * stride[1] - before[1] + kh * dilation[1]
-                        length = min(count - done, extents[2] - pw)
-                        if d < 0 or d >= size[0] or h < 0 or h >= size[1]:
-                            line[done : done + length] = 0
-                        else:
-                            base = plane + (d * size[1] + h) * size[2]
-                            w = pw * stride[2] - before[2] + kw * dilation[2]
-                            for i in range(length):
-                                at = w + i * stride[2]
-                                line[done + i] = x[base + at] if 0 <= at < size[2] else 0
-                        done += length
-                        pixel += length
+    """columns[k, i] = what row k of the patches (channel, then tap) reads at place i of the output's lines from `first`
+    on, for k in [rows[0], rows[1]); x is flat.
+    """
+    width, plane = extents[2], size[0] * size[1] * size[2]
+    lines = columns.shape[1] // width
+    for k in range(rows[0], rows[1]):
+        c, kd, kh, kw = _tap(k, kernel)
+        low, high, at = _inside(kw, size, stride, before, dilation, extents)
+        for r in range(lines):
+            base = _line(first + r, kd, kh, size, stride, before, dilation, extents)
+            target = columns[k, r * width : (r + 1) * width]
+            if base < 0:
+                for i in range(len(target)):
+                    target[i] = 0
+                continue
+            base += start + c * plane + at
+            for i in range(low):
+                target[i] = 0
+            middle = target[low:high]
+            if stride[2] == 1:  # apart, as LLVM makes vector instructions of it
+                given = x[base : base + high - low]
+                for i in range(len(middle)):
+                    middle[i] = given[i]
+            else:
+                for i in range(len(middle)):
+                    middle[i] = x[base + i * stride[2]]
+            for i in range(high, width):
+                target[i] = 0
 
 
 @jit()
 def _add_patches(
     columns: Array,
-    channels: int,
+    channels: tuple[int, int],
     size: Three,
     kernel: Three,
     stride: Three,
@@ -79,34 +107,26 @@ def _add_patches(
     extents: Three,
     first: int,
     out: Array,
-    start: int,
 ) -> None:
-    """The other way: adds every number of columns to the place that _patches reads it from."""
-    count = columns.shape[1]
-    row = 0
-    for c in range(channels):
-        plane = start + c * size[0] * size[1] * size[2]
-        for kd in range(kernel[0]):
-            for kh in range(kernel[1]):
-                for kw in range(kernel[2]):
-                    line = columns[row]
-                    row += 1
-                    done, pixel = 0, first
-                    while done < count:
-                        pw = pixel % extents[2]
-                        rest = pixel // extents[2]
-                        d = rest // extents[1] * stride[0] - before[0] + kd * dilation[0]
-                        h = rest % extents[1] * stride[1] - before[1] + kh * dilation[1]
-                        length = min(count - done, extents[2] - pw)
-                        if 0 <= d < size[0] and 0 <= h < size[1]:
-                            base = plane + (d * size[1] + h) * size[2]
-                            w = pw * stride[2] - before[2] + kw * dilation[2]
-                            for i in range(length):
-                                at = w + i * stride[2]
-                                if 0 <= at < size[2]:
-                                    out[base + at] += line[done + i]
-                        done += length
-                        pixel += length
+    """The other way, for channels [channels[0], channels[1]): adds every number of columns to where it is read from."""
+    width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
+    lines = columns.shape[1] // width
+    for k in range(channels[0] * taps, channels[1] * taps):
+        c, kd, kh, kw = _tap(k, kernel)
+        low, high, at = _inside(kw, size, stride, before, dilation, extents)
+        for r in range(lines):
+            base = _line(first + r, kd, kh, size, stride, before, dilation, extents)
+            if base < 0:
+                continue
+            base += c * plane + at
+            given = columns[k, r * width + low : r * width + high]
+            if stride[2] == 1:
+                target = out[base : base + high - low]
+                for i in range(len(target)):
+                    target[i] += given[i]
+            else:
+                for i in range(len(given)):
+                    out[base + i * stride[2]] += given[i]
 
 
 @jit(CONTRACT)
@@ -150,10 +170,27 @@ class _Shape:
         self.channels, self.outputs = x.shape[1] // groups, out.shape[1] // groups
         self.depth = self.channels * math.prod(self.kernel)
         self.plane, self.pixels = math.prod(self.size), math.prod(self.extents)
-        self.chunk = max(64, CHUNK // max(self.depth, 1))
+        self.groups = groups
+        # Whole lines of the output.
+        self.chunk = max(1, CHUNK // max(self.depth * groups * self.extents[2], 1)) * self.extents[2]
 
     def options(self) -> tuple[Three, Three, Three, Three, Three, Three]:
         return self.size, self.kernel, self.stride, self.before, self.dilation, self.extents
+
+    def columns(self, source: Array, image: int, first: int, memory: Array) -> Array:
+        """The patches (G, C/G * prod(K), count) of a chunk of an image's pixels, in `memory` where it has that size."""
+        wanted = (self.groups, self.depth, min(self.chunk, self.pixels - first))
+        columns = memory if memory.shape == wanted else np.empty(wanted, source.dtype)
+        rows, start = self.groups * self.depth, image * self.groups * self.channels * self.plane
+        line, lying = first // self.extents[2], columns.reshape(rows, wanted[2])
+        _shared(lambda cut: _patches(source, start, cut, *self.options(), line, lying), rows, columns.size)
+        return columns
+
+    def add(self, columns: Array, first: int, image: Array) -> None:
+        """Adds a chunk's patches (G, C/G * prod(K), count) to the places of a flat image that they are read from."""
+        channels, line = self.groups * self.channels, first // self.extents[2]
+        lying = columns.reshape(-1, columns.shape[-1])
+        _shared(lambda cut: _add_patches(lying, cut, *self.options(), line, image), channels, columns.size)
 
     def pointwise(self) -> bool:
         """Whether the patches are the image itself."""
@@ -182,24 +219,17 @@ def conv_forward(
     source, added = flat(x), flat(np.empty(0, x.dtype) if bias is None else bias)
     planes = out.reshape(len(x), groups, shape.outputs, shape.pixels)
 
-    def image(i: int) -> None:
-        columns = np.empty((0, 0), x.dtype)
-        for g in range(groups):
-            start = (i * groups + g) * shape.channels * shape.plane
-            if shape.pointwise():
-                block = source[start : start + shape.depth * shape.pixels].reshape(shape.depth, shape.pixels)
-                np.matmul(matrices[g], block, out=planes[i, g])
-                continue
+    columns = np.empty((0, 0, 0), x.dtype)
+    for i in range(len(x)):
+        if shape.pointwise():
+            np.matmul(matrices, x[i].reshape(groups, shape.depth, shape.pixels), out=planes[i])
+        else:
             for first in range(0, shape.pixels, shape.chunk):
-                count = min(shape.chunk, shape.pixels - first)
-                if columns.shape != (shape.depth, count):
-                    columns = np.empty((shape.depth, count), x.dtype)
-                _patches(source, start, shape.channels, *shape.options(), first, columns)
-                planes[i, g, :, first : first + count] = np.dot(matrices[g], columns)
+                columns = shape.columns(source, i, first, columns)
+                count = columns.shape[-1]
+                planes[i, :, :, first : first + count] = np.matmul(matrices, columns)
         if bias is not None or activation == "relu":
             _finish(planes[i].reshape(-1), added, shape.pixels, activation == "relu")
-
-    _each(image, len(x), out.size * shape.depth)
 
 
 @quiet
@@ -219,27 +249,20 @@ def conv_grad_input(
     if not grad_x.size:
         return
     shape = _Shape(grad_x, weight, grad, stride, padding, dilation, groups)
-    matrices = weight.reshape(groups, shape.outputs, shape.depth)
+    matrices = weight.reshape(groups, shape.outputs, shape.depth).swapaxes(1, 2)
     given = grad.reshape(len(grad), groups, shape.outputs, shape.pixels)
     added = flat(np.empty(0, grad.dtype) if bias is None else bias)
     images = grad_x.reshape(len(grad), -1)
 
-    def image(i: int) -> None:
-        result = images[i]
-        result[...] = 0
-        for g in range(groups):
-            start = g * shape.channels * shape.plane
-            if shape.pointwise():
-                block = result[start : start + shape.depth * shape.pixels].reshape(shape.depth, shape.pixels)
-                np.matmul(matrices[g].T, given[i, g], out=block)
-                continue
+    for i, result in enumerate(images):
+        if shape.pointwise():
+            np.matmul(matrices, given[i], out=result.reshape(groups, shape.depth, shape.pixels))
+        else:
+            result[...] = 0
             for first in range(0, shape.pixels, shape.chunk):
-                columns = np.dot(matrices[g].T, given[i, g, :, first : first + shape.chunk])
-                _add_patches(columns, shape.channels, *shape.options(), first, result, start)
+                shape.add(np.matmul(matrices, given[i, :, :, first : first + shape.chunk]), first, result)
         if bias is not None:
             _finish(result, added, shape.plane, False)
-
-    _each(image, len(grad), grad.size * shape.depth)
 
 
 @quiet
@@ -261,34 +284,24 @@ def conv_grad_weight(
     shape = _Shape(x, grad_weight, grad, stride, padding, dilation, groups)
     source = flat(x)
     given = grad.reshape(len(grad), groups, shape.outputs, shape.pixels)
-    # Images are summed in parts cut by their number alone, folded in order; all parts together stay of bounded size.
-    parts = max(1, min(PARTS, len(x), CHUNK // max(grad_weight.size, 1)))
-    each = -(-len(x) // parts)
-    sums = np.zeros((-(-len(x) // each), groups, shape.outputs, shape.depth), x.dtype)
-
-    def part(number: int) -> None:
-        columns = np.empty((0, 0), x.dtype)
-        for i in range(number * each, min(len(x), (number + 1) * each)):
-            for g in range(groups):
-                start = (i * groups + g) * shape.channels * shape.plane
-                for first in range(0, shape.pixels, shape.chunk):
-                    count = min(shape.chunk, shape.pixels - first)
-                    if columns.shape != (shape.depth, count):
-                        columns = np.empty((shape.depth, count), x.dtype)
-                    _patches(source, start, shape.channels, *shape.options(), first, columns)
-                    sums[number, g] += np.dot(given[i, g, :, first : first + count], columns.T)
-
-    _each(part, len(sums), grad.size * shape.depth)
-    total = sums[0]
-    for other in sums[1:]:
-        total += other
+    total = np.zeros((groups, shape.outputs, shape.depth), x.dtype)
+    columns = np.empty((0, 0, 0), x.dtype)
+    for i in range(len(x)):
+        if shape.pointwise():
+            block = x[i].reshape(groups, shape.depth, shape.pixels)
+            total += np.matmul(given[i], block.swapaxes(1, 2))
+            continue
+        for first in range(0, shape.pixels, shape.chunk):
+            columns = shape.columns(source, i, first, columns)
+            count = columns.shape[-1]
+            total += np.matmul(given[i, :, :, first : first + count], columns.swapaxes(1, 2))
     grad_weight[...] = total.reshape(grad_weight.shape)
 
 
-def _each(work: Callable[[int], object], count: int, multiplications: int) -> None:
-    """work(0), ..., on all threads where there is enough of it."""
-    if count > 1 and multiplications > 200_000:
-        parallel_for(work, count)
+def _shared(work: Callable[[tuple[int, int]], object], count: int, numbers: int) -> None:
+    """work((first, last)) over [0, count), by threads where there are enough numbers."""
+    parts = min(count, 8) if numbers > GRAIN else 1
+    if parts == 1:
+        work((0, count))
     else:
-        for i in range(count):
-            work(i)
+        parallel_for(lambda i: work((i * count // parts, (i + 1) * count // parts)), parts)
