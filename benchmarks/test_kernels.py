@@ -31,6 +31,10 @@ PRODUCTS = (
     "conv_forward",
     "conv_grad_input",
     "conv_grad_weight",
+    "attention_forward",
+    "attention_backward",
+    "lstm_forward",
+    "lstm_backward",
 )
 USE_BLAS = ("numpy", "numba")
 LACKING = {name: getattr(importlib.import_module(f"fastnn.kernels.{name}_backend"), "MISSING", ()) for name in BACKENDS}

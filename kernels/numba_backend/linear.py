@@ -7,6 +7,7 @@ import numpy as np
 from ..contract import ACTIVATIONS, Array
 from ..numpy_backend import checks
 from ..numpy_backend.elementwise import quiet
+from ..numpy_backend.linear import linear_backward as reference_backward
 from . import _math
 from ._jit import CONTRACT, jit
 from ._loop import chunked, flat, rows_per_chunk
@@ -114,6 +115,9 @@ def linear_backward(
     grad_weight: Array | None,
     grad_bias: Array | None,
 ) -> None:
+    if grad.size <= FEW:
+        reference_backward(grad, x, weight, out, activation, workspace, grad_x, grad_weight, grad_bias)
+        return
     checks.linear_backward(grad, x, weight, out, activation, workspace, grad_x, grad_weight, grad_bias)
     g = grad
     if out is not None and workspace is not None and activation != "none":
