@@ -36,8 +36,9 @@ sanitize: .venv/.built
 	find build/sanitized \( -name '*.so' -o -name '*.c' \) -delete
 	cd build/sanitized && FASTNN_OPTIMIZE=-O1 CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	ln -s ../kernels build/sanitized/fastnn/kernels
-	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	    $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -n auto tests/kernels -k cython $(ARGS)
+	for isa in v2 v3; do (cd build/sanitized && FASTNN_ISA=$$isa LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -n auto tests/kernels -k cython $(ARGS)) \
+	    || exit 1; done
 
 wheel: .venv/.built
 	$(BIN)/python -m build

@@ -75,7 +75,8 @@ static int NAME(gemm_block)(const gemm_problem *p, const fastnn_pool_api *pool, 
                 ptrdiff_t packed = ic == m0 ? jc : jend;
                 for (ptrdiff_t j = jc, taken; j < jend; j += taken) {
                     ptrdiff_t ldp = width;
-                    const REAL *panel = b_pack + (one_block ? (j - jc) % group : j - jc) * kc;
+                    /* Of a B that is read in place only the last part of a vector is packed, at any multiple of LANES. */
+                    const REAL *panel = b_pack + (!pack_b ? 0 : one_block ? (j - jc) % group : j - jc) * kc;
                     int vecs = TILE_VECS;
                     taken = gemm_min(width, jend - j);
                     if (!pack_b && jend - j >= LANES) {

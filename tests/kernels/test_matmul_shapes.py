@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -75,3 +76,30 @@ def test_matmul_of_drawn_shapes(name: str) -> None:
         _check(backend, shape, transposed, shared, bias, activation, accumulate, seed)
 
     check()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("rows", [2, 5, 24])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_rows_at_every_number_of_columns(name: str, rows: int, dtype: Any) -> None:
+    """A thread of its own each, whose packed panels lie in memory that no larger product has asked for before: under
+    AddressSanitizer this shows a panel that is larger than its place.
+    """
+    backend = load(name)
+    rng = np.random.default_rng(0)
+    depth = 4000 // rows
+    a = rng.standard_normal((1, rows, depth)).astype(dtype)
+    wrong: list[int] = []
+
+    def check(columns: int) -> None:
+        b = rng.standard_normal((1, depth, columns)).astype(dtype)
+        out = np.empty((1, rows, columns), dtype)
+        backend.matmul(a, b, False, False, None, "none", False, out)
+        if not np.allclose(out, np.matmul(a.astype(np.float64), b.astype(np.float64)), rtol=2e-6, atol=1e-3):
+            wrong.append(columns)
+
+    for columns in range(1, 71):
+        thread = threading.Thread(target=check, args=(columns,))
+        thread.start()
+        thread.join()
+    assert not wrong
