@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from benchmarks.plots import Picture
-from benchmarks.results import REFERENCE, Results, speedup
+from benchmarks.results import REFERENCE, Results, cells, speedup
 
 TRAINING_NOTE = (
     "A step is zero_grad, forward, loss, backward and update of one batch of 64: its median time, and the time that a"
@@ -112,9 +112,9 @@ def _kernels(results: Results) -> str:
         (
             [
                 escape(row),
-                *(f"{times[name].best * 1e6:,.1f}" if name in times else "-" for name in backends),
+                *cells(times, backends)[0],
                 *(_factor(speedup(times, name)) for name in compiled),
-                *(f"{times[name].error:.1f}" if name in times else "-" for name in backends),
+                *cells(times, backends)[1],
             ]
             for row, times in results.rows().items()
         ),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import page, plots
-from benchmarks.results import ACCURACY_WANTED, REFERENCE, Results, speedup
+from benchmarks.results import ACCURACY_WANTED, REFERENCE, Results, cells, speedup
 
 
 def write(results: Results, folder: Path) -> Path:
@@ -65,9 +65,9 @@ def kernel_table(results: Results) -> Table:
     for row, times in results.rows().items():
         table.add_row(
             row,
-            *(f"{times[name].best * 1e6:,.1f}" if name in times else "-" for name in backends),
+            *cells(times, backends)[0],
             *(_coloured(speedup(times, name)) for name in compiled),
-            *(f"{times[name].error:.1f}" if name in times else "-" for name in backends),
+            *cells(times, backends)[1],
         )
     return table
 

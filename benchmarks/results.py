@@ -119,6 +119,15 @@ def speedup(times: dict[str, KernelTime], backend: str) -> float:
     return times[REFERENCE].best / times[backend].best if backend in times else math.nan
 
 
+def cells(times: dict[str, KernelTime], backends: list[str]) -> tuple[list[str], list[str]]:
+    """One row's microseconds and errors as a table shows them, a backend each; "-" where it lacks the kernel."""
+    rows = [times.get(name) for name in backends]
+    return (
+        [f"{time.best * 1e6:,.1f}" if time else "-" for time in rows],
+        [f"{time.error:.1f}" if time else "-" for time in rows],
+    )
+
+
 def machine() -> dict[str, str]:
     """What the numbers depend on: processor, versions, threads."""
     from threadpoolctl import threadpool_info  # scikit-learn needs it, so it is here

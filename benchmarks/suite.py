@@ -19,7 +19,7 @@ from benchmarks.test_kernels import TIMINGS
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = Path(__file__).with_name("test_kernels.py")
 
-# Seconds of timing for each row and backend; with some 230 of them the whole suite takes about a minute.
+# Seconds of timing for each row and backend; with some 890 of them the whole suite takes about two minutes.
 SECONDS_EACH = 0.1
 MIN_ROUNDS = 7
 # A round repeats a quick kernel until it takes this long, so that the clock does not count.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Callable
+from contextlib import ContextDecorator
 from types import TracebackType
-from typing import Any
 
 from fastnn.dtypes import dtype as DType
 
@@ -22,7 +20,7 @@ def is_autocast_available(device_type: str) -> bool:
     return False
 
 
-class autocast:
+class autocast(ContextDecorator):
     """Context and decorator in which PyTorch runs some ops in a lower precision.
 
     device_type "cuda" (or another that is not here) warns and does nothing, as PyTorch without a GPU; enabled=False
@@ -45,7 +43,6 @@ class autocast:
                 UserWarning,
                 stacklevel=2,
             )
-        self.device, self.fast_dtype, self._enabled = device_type, dtype, False
 
     def __enter__(self) -> autocast:
         return self
@@ -54,11 +51,3 @@ class autocast:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*args: Any, **options: Any) -> Any:
-            with self:
-                return function(*args, **options)
-
-        return call

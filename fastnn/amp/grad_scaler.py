@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 
-from fastnn.autograd import no_grad
+from fastnn.nn.utils.clip_grad import gradients_of, scale_gradients
 from fastnn.optim.optimizer import Optimizer
 
 __all__ = ["GradScaler"]
@@ -77,14 +78,9 @@ class GradScaler:
                 if already
                 else "unscale_() is being called after step()."
             )
-        bad = False
-        with no_grad():
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        parameter.grad.mul_(1.0 / self._scale)
-                        bad = bad or not np.isfinite(parameter.grad._array).all()
-        self._unscaled[id(optimizer)] = bad
+        gradients = gradients_of(parameter for group in optimizer.param_groups for parameter in group["params"])
+        scale_gradients(gradients, 1.0 / self._scale, math.inf)
+        self._unscaled[id(optimizer)] = not all(np.isfinite(gradient._array).all() for gradient in gradients)
 
     def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         """optimizer.step(*args, **kwargs) after unscale_, unless a gradient is inf or NaN; returns what it did."""

@@ -19,11 +19,12 @@ def _as_list(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
 
 
-def _gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
+def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients of those parameters that have one."""
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _scale(gradients: list[Tensor], factor: float, limit: float) -> None:
+def scale_gradients(gradients: list[Tensor], factor: float, limit: float) -> None:
     """Each gradient times factor, then within [-limit, limit], in place."""
     if factor != 1 or limit != math.inf:
         arrays = [gradient._array for gradient in gradients]
@@ -84,7 +85,7 @@ def clip_grad_norm_(
     ``foreach`` changes nothing. RuntimeError where the norm is not finite and ``error_if_nonfinite``.
     """
     is_generator = isinstance(parameters, types.GeneratorType)
-    gradients = _gradients(parameters := _as_list(parameters))
+    gradients = gradients_of(parameters := _as_list(parameters))
     if is_generator and not parameters:
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
@@ -109,16 +110,16 @@ def clip_grads_with_norm_(
     """Scale all gradients by max_norm / total_norm where that is below 1; ``foreach`` changes nothing."""
     # An infinite norm gives 0, a NaN one NaN, as in PyTorch.
     factor = float(max_norm) / (total_norm.item() + 1e-6)
-    _scale(_gradients(_as_list(parameters)), 1.0 if factor > 1.0 else factor, math.inf)
+    scale_gradients(gradients_of(_as_list(parameters)), 1.0 if factor > 1.0 else factor, math.inf)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]. ``foreach`` changes nothing."""
     limit = float(clip_value)
-    gradients = _gradients(_as_list(parameters))
+    gradients = gradients_of(_as_list(parameters))
     if limit < 0:  # NumPy's and PyTorch's order of the limits: the upper one wins
         for gradient in gradients:
             gradient._array[...] = np.where(np.isnan(gradient._array), gradient._array, limit)
             _core.bump_version(gradient)
     else:
-        _scale(gradients, 1.0, limit)
+        scale_gradients(gradients, 1.0, limit)
