@@ -118,6 +118,39 @@ def test_workers_take_part() -> None:
     parallel_for(lambda _: meeting.wait(), 2)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_workers_keep_their_processors_and_their_niceness() -> None:
+    # Where every processor is wanted by somebody else, a worker moves and sleeps more: it must come back from that.
+    code = """
+import os, subprocess, sys, time
+os.nice(5)
+import numpy as np
+from fastnn.kernels import K
+from fastnn.kernels.cython_backend import _runtime
+busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
+try:
+    _runtime.set_num_threads(3)
+    x = np.ones((256, 512), np.float32)
+    out = np.empty((256, 256), np.float32)
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        K.linear_forward(x, x, None, "none", out)
+        assert (out == 512).all()
+        time.sleep(0.0002)
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    assert len(threads) >= 3
+    for thread in threads:
+        assert os.sched_getaffinity(thread) == os.sched_getaffinity(0), thread
+        assert os.sched_getscheduler(thread) == os.SCHED_OTHER
+        assert os.getpriority(os.PRIO_PROCESS, thread) == os.getpriority(os.PRIO_PROCESS, 0)
+finally:
+    for other in busy:
+        other.kill()
+print("kept")
+"""
+    assert run(code) == "kept"
+
+
 def test_nested_calls_stay_on_their_thread() -> None:
     set_num_threads(4)
     seen: list[tuple[int, int]] = []

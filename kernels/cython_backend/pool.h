@@ -29,6 +29,7 @@
 #define FASTNN_POOL_H
 
 #include "pool_api.h"
+#include "pool_turns.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -45,6 +46,8 @@ enum {
     POOL_MAX_THREADS = 1024,
     POOL_SPIN_NS = 100000,           /* how long a worker, or the caller, looks before it sleeps: longer than the gap
                                         between two kernels of a training step, shorter than a time slice */
+    POOL_SHORT_NS = 10000,           /* how long a worker looks where others want its processor */
+    POOL_WANTED_NS = 20000000,       /* how long it takes that for true after it was last displaced */
     POOL_STACK_BYTES = 8 << 20       /* the default is 512 KB on macOS; tasks may run Python */
 };
 
@@ -64,6 +67,7 @@ static struct {
     atomic_int wanted;               /* threads to use, caller included */
     atomic_int flush;                /* flush denormals while tasks run? */
     int built;                       /* the value of `wanted` that the workers were made for; 1: none */
+    atomic_int caller_cpu;           /* the processor that the caller published the job from */
     int workers;                     /* how many there are (fewer than built - 1 where the system refused) */
     pthread_t ids[POOL_MAX_THREADS];
     pthread_mutex_t mutex;
@@ -111,18 +115,6 @@ static inline int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Spins until `condition` holds or POOL_SPIN_NS have passed; once in 32 looks the clock is read and `also` done. */
-#define SPIN_UNTIL(condition, also)                                                                            \
-    for (int64_t look = 0, end = 0; !(condition); look++) {                                                    \
-        spin_pause();                                                                                          \
-        if (look % 32 == 31) {                                                                                 \
-            also;                                                                                              \
-            int64_t now = now_ns();                                                                            \
-            if (end == 0) end = now + POOL_SPIN_NS;                                                            \
-            if (now > end) break;                                                                              \
-        }                                                                                                      \
-    }
-
 /* ---- taking indices ---- */
 
 /* An index of the job that is there now, or -1 where none is left. */
@@ -150,18 +142,37 @@ static void pool_work(ptrdiff_t index) {
 
 static int pool_called(void) { return atomic_load(&pool_state.unclaimed) > 0 || atomic_load(&pool_state.stop); }
 
+/* Looks for work, and sleeps if none comes. Where nobody else wants this processor, looking is cheap and finds the next
+ * kernel of a training step at once. Where somebody does, it spends the share of time that the work needs: there the
+ * worker soon sleeps, and its caller's wake-up puts it in the other's place (pool_turns.h). */
+static void pool_wait(int64_t *wanted_until, long *displaced) {
+    int64_t begin = 0;
+    for (int64_t look = 1; !pool_called(); look++) {
+        spin_pause();
+        if (look % 32) continue;
+        int64_t now = now_ns();
+        if (begin == 0) begin = now;
+        if (was_displaced(displaced)) *wanted_until = now + POOL_WANTED_NS;
+        if (now - begin > (now < *wanted_until ? POOL_SHORT_NS : POOL_SPIN_NS)) break;
+        if (now - begin > POOL_SHORT_NS) sched_yield();
+    }
+    if (pool_called()) return;
+    pthread_mutex_lock(&pool_state.mutex);
+    atomic_fetch_add(&pool_state.asleep, 1);
+    while (!pool_called()) pthread_cond_wait(&pool_state.work, &pool_state.mutex);
+    atomic_fetch_sub(&pool_state.asleep, 1);
+    pthread_mutex_unlock(&pool_state.mutex);
+    leave_processor(atomic_load_explicit(&pool_state.caller_cpu, memory_order_relaxed));
+}
+
 static void *pool_worker(void *unused) {
     (void)unused;
+    ask_for_short_turns();
+    int64_t wanted_until = 0;
+    long displaced = 0;
     inside_task = 1;                 /* whatever a worker runs is a task: a kernel called from it stays on it */
     for (;;) {
-        SPIN_UNTIL(pool_called(), sched_yield());
-        if (!pool_called()) {
-            pthread_mutex_lock(&pool_state.mutex);
-            atomic_fetch_add(&pool_state.asleep, 1);
-            while (!pool_called()) pthread_cond_wait(&pool_state.work, &pool_state.mutex);
-            atomic_fetch_sub(&pool_state.asleep, 1);
-            pthread_mutex_unlock(&pool_state.mutex);
-        }
+        pool_wait(&wanted_until, &displaced);
         ptrdiff_t index = pool_take();
         if (index >= 0) {
             float_state_set(pool_state.float_state);
@@ -222,6 +233,7 @@ static void pool_run_parallel(fastnn_task task, void *context, ptrdiff_t count, 
     pool_state.context = context;
     pool_state.count = count;
     pool_state.float_state = state;
+    atomic_store_explicit(&pool_state.caller_cpu, this_processor(), memory_order_relaxed);
     atomic_store(&pool_state.unfinished, count);
     atomic_store(&pool_state.unclaimed, count);
     int asleep = atomic_load(&pool_state.asleep);
@@ -233,7 +245,13 @@ static void pool_run_parallel(fastnn_task task, void *context, ptrdiff_t count, 
     }
     ptrdiff_t index = pool_take();
     if (index >= 0) pool_work(index);
-    SPIN_UNTIL(atomic_load(&pool_state.unfinished) == 0, (void)0);
+    for (int64_t look = 1, end = 0; atomic_load(&pool_state.unfinished) != 0; look++) {
+        spin_pause();
+        if (look % 32) continue;
+        int64_t now = now_ns();
+        if (end == 0) end = now + POOL_SPIN_NS;
+        if (now > end) break;
+    }
     if (atomic_load(&pool_state.unfinished) != 0) {
         pthread_mutex_lock(&pool_state.mutex);
         atomic_store(&pool_state.caller_asleep, 1);
