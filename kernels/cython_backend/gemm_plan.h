@@ -19,7 +19,7 @@ static void gemm_cut(gemm_problem *p, ptrdiff_t tile_rows, ptrdiff_t tile_column
 }
 
 /* Chooses the grid with the least time: rounds of tasks, each its multiply-adds and its packing, and half a task's
- * wait for the slowest at the end. */
+ * wait for the slowest at the end, which is what a thread costs that others hold up. */
 static void gemm_plan(gemm_problem *p, int threads)
 {
     const ptrdiff_t lanes = p->is_double ? LANES_F64 : LANES_F32, tile_columns = TILE_VECS * lanes;
@@ -29,7 +29,8 @@ static void gemm_plan(gemm_problem *p, int threads)
                                                                   : GEMM_TILES;
     p->group = p->batch;
     gemm_cut(p, TILE_ROWS, tile_columns, 1, 1);
-    if (threads == 1 || (double)p->rows * p->columns * p->depth * p->batch < GEMM_PARALLEL) return;
+    const double work = (double)p->rows * p->columns * p->depth * p->batch;
+    if (threads == 1 || work < GEMM_PARALLEL) return;
     p->group = p->batch >= 2 * threads ? gemm_ceil(p->batch, 4 * threads) : 1;
     if (p->group > 1 || p->batch >= 2 * threads) {
         gemm_cut(p, TILE_ROWS, tile_columns, 1, 1);
@@ -41,13 +42,14 @@ static void gemm_plan(gemm_problem *p, int threads)
     }
     double least = -1;
     ptrdiff_t best_rows = 1, best_columns = 1;
-    for (ptrdiff_t rounds = 1; rounds <= 3; rounds++) {
+    for (ptrdiff_t rounds = 1; rounds <= 8; rounds++) {
+        if (rounds > 1 && work < GEMM_PARALLEL * (double)(threads * rounds)) break;
         const ptrdiff_t wanted = gemm_ceil(threads * rounds, p->batch);
         for (ptrdiff_t grid_rows = 1; grid_rows <= wanted; grid_rows++) {
             gemm_cut(p, TILE_ROWS, tile_columns, grid_rows, gemm_ceil(wanted, grid_rows));
             const double rows = p->block_rows, columns = p->block_columns;
             const double task = rows * columns / (2 * lanes) + (rows + columns) * (p->is_double ? 0.5 : 0.25) + 4;
-            const double time = task * (gemm_ceil(p->tasks, threads) + 0.05);
+            const double time = task * (gemm_ceil(p->tasks, threads) + 0.5);
             if (least < 0 || time < least) least = time, best_rows = grid_rows, best_columns = gemm_ceil(wanted, grid_rows);
         }
     }
