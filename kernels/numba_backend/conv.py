@@ -2,131 +2,101 @@
 
 A chunk is so many lines of one output image that its patches are about CHUNK numbers, so that memory does not grow with
 the image. Threads share a chunk's patches; the product has NumPy's threads, which two callers at once would stall.
+
+Lines are indexed by unsigned numbers: Numba leaves out the case of a negative index there, and LLVM makes vector
+instructions. Slices do that as well, but are counted references: 37 ns each, three times a line of 28 numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..contract import Array
-from ..cython_backend._runtime import parallel_for
 from ..numpy_backend import conv_checks as checks
 from ..numpy_backend.elementwise import quiet
+from . import depthwise
 from ._jit import CONTRACT, jit
-from ._loop import GRAIN, flat
+from ._loop import chunked, flat, rows_per_chunk
+from .conv_lines import Three, inside, line, tap
 
-CHUNK = 1 << 18
-
-Three = tuple[int, int, int]
-
-
-@jit()
-def _inside(tap: int, size: Three, stride: Three, before: Three, dilation: Three, extents: Three) -> Three:
-    """Which places of an output's line read a place inside at a tap: [low, high), and what the first reads."""
-    step = stride[2]
-    first = tap * dilation[2] - before[2]
-    high = min(extents[2], max(0, (size[2] - 1 - first) // step + 1))
-    low = min(high, max(0, -(first // step)))
-    return low, high, first + low * step
-
-
-@jit()
-def _line(
-    number: int, kd: int, kh: int, size: Three, stride: Three, before: Three, dilation: Three, extents: Three
-) -> int:
-    """Where the input's line starts that the output's line `number` reads at a tap, or -1 outside."""
-    d = number // extents[1] * stride[0] - before[0] + kd * dilation[0]
-    h = number % extents[1] * stride[1] - before[1] + kh * dilation[1]
-    return (d * size[1] + h) * size[2] if 0 <= d < size[0] and 0 <= h < size[1] else -1
-
-
-@jit()
-def _tap(row: int, kernel: Three) -> tuple[int, int, int, int]:
-    """The channel and the tap of a row of patches."""
-    kw, rest = row % kernel[2], row // kernel[2]
-    kh, rest = rest % kernel[1], rest // kernel[1]
-    return rest // kernel[0], rest % kernel[0], kh, kw
+CHUNK = 1 << 20
 
 
 @jit()
 def _patches(
     x: Array,
     start: int,
-    rows: tuple[int, int],
     size: Three,
     kernel: Three,
     stride: Three,
     before: Three,
     dilation: Three,
     extents: Three,
-    first: int,
+    top: int,
     columns: Array,
+    first: int,
+    last: int,
 ) -> None:
-    """columns[k, i] = what row k of the patches (channel, then tap) reads at place i of the output's lines from `first`
-    on, for k in [rows[0], rows[1]); x is flat.
+    """columns[k, i] = what row k of the patches (channel, then tap) reads at place i of the output's lines from `top`
+    on, for k in [first, last); x is flat.
     """
     width, plane = extents[2], size[0] * size[1] * size[2]
     lines = columns.shape[1] // width
-    for k in range(rows[0], rows[1]):
-        c, kd, kh, kw = _tap(k, kernel)
-        low, high, at = _inside(kw, size, stride, before, dilation, extents)
+    for k in range(first, last):
+        c, kd, kh, kw = tap(k, kernel)
+        low, high, at = inside(kw, size, stride, before, dilation, extents)
+        row = columns[k]
         for r in range(lines):
-            base = _line(first + r, kd, kh, size, stride, before, dilation, extents)
-            target = columns[k, r * width : (r + 1) * width]
-            if base < 0:
-                for i in range(len(target)):
-                    target[i] = 0
-                continue
-            base += start + c * plane + at
-            for i in range(low):
-                target[i] = 0
-            middle = target[low:high]
+            place = line(top + r, kd, kh, size, stride, before, dilation, extents)
+            start_in, stop_in = (low, high) if place >= 0 else (width, width)
+            begin, base = r * width, start + c * plane + place + at
+            for i in range(start_in):
+                row[np.uintp(begin + i)] = 0
             if stride[2] == 1:  # apart, as LLVM makes vector instructions of it
-                given = x[base : base + high - low]
-                for i in range(len(middle)):
-                    middle[i] = given[i]
+                for i in range(stop_in - start_in):
+                    row[np.uintp(begin + start_in + i)] = x[np.uintp(base + i)]
             else:
-                for i in range(len(middle)):
-                    middle[i] = x[base + i * stride[2]]
-            for i in range(high, width):
-                target[i] = 0
+                for i in range(stop_in - start_in):
+                    row[np.uintp(begin + start_in + i)] = x[np.uintp(base + i * stride[2])]
+            for i in range(stop_in, width):
+                row[np.uintp(begin + i)] = 0
 
 
 @jit()
 def _add_patches(
     columns: Array,
-    channels: tuple[int, int],
     size: Three,
     kernel: Three,
     stride: Three,
     before: Three,
     dilation: Three,
     extents: Three,
-    first: int,
+    top: int,
     out: Array,
+    first: int,
+    last: int,
 ) -> None:
-    """The other way, for channels [channels[0], channels[1]): adds every number of columns to where it is read from."""
+    """The other way, for channels [first, last): adds every number of columns to where it is read from."""
     width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
     lines = columns.shape[1] // width
-    for k in range(channels[0] * taps, channels[1] * taps):
-        c, kd, kh, kw = _tap(k, kernel)
-        low, high, at = _inside(kw, size, stride, before, dilation, extents)
+    for k in range(first * taps, last * taps):
+        c, kd, kh, kw = tap(k, kernel)
+        low, high, at = inside(kw, size, stride, before, dilation, extents)
+        row = columns[k]
         for r in range(lines):
-            base = _line(first + r, kd, kh, size, stride, before, dilation, extents)
+            base = line(top + r, kd, kh, size, stride, before, dilation, extents)
             if base < 0:
                 continue
-            base += c * plane + at
-            given = columns[k, r * width + low : r * width + high]
+            base, begin = base + c * plane + at, r * width + low
             if stride[2] == 1:
-                target = out[base : base + high - low]
-                for i in range(len(target)):
-                    target[i] += given[i]
+                for i in range(high - low):
+                    out[np.uintp(base + i)] += row[np.uintp(begin + i)]
             else:
-                for i in range(len(given)):
-                    out[base + i * stride[2]] += given[i]
+                for i in range(high - low):
+                    out[np.uintp(base + i * stride[2])] += row[np.uintp(begin + i)]
 
 
 @jit(CONTRACT)
@@ -182,15 +152,15 @@ class _Shape:
         wanted = (self.groups, self.depth, min(self.chunk, self.pixels - first))
         columns = memory if memory.shape == wanted else np.empty(wanted, source.dtype)
         rows, start = self.groups * self.depth, image * self.groups * self.channels * self.plane
-        line, lying = first // self.extents[2], columns.reshape(rows, wanted[2])
-        _shared(lambda cut: _patches(source, start, cut, *self.options(), line, lying), rows, columns.size)
+        top, lying = first // self.extents[2], columns.reshape(rows, wanted[2])
+        chunked(_patches, rows, rows_per_chunk(wanted[2]), source, start, *self.options(), top, lying)
         return columns
 
     def add(self, columns: Array, first: int, image: Array) -> None:
         """Adds a chunk's patches (G, C/G * prod(K), count) to the places of a flat image that they are read from."""
-        channels, line = self.groups * self.channels, first // self.extents[2]
+        channels, top = self.groups * self.channels, first // self.extents[2]
         lying = columns.reshape(-1, columns.shape[-1])
-        _shared(lambda cut: _add_patches(lying, cut, *self.options(), line, image), channels, columns.size)
+        chunked(_add_patches, channels, rows_per_chunk(columns.size // channels), lying, *self.options(), top, image)
 
     def pointwise(self) -> bool:
         """Whether the patches are the image itself."""
@@ -219,17 +189,21 @@ def conv_forward(
     source, added = flat(x), flat(np.empty(0, x.dtype) if bias is None else bias)
     planes = out.reshape(len(x), groups, shape.outputs, shape.pixels)
 
-    columns = np.empty((0, 0, 0), x.dtype)
-    for i in range(len(x)):
-        if shape.pointwise():
-            np.matmul(matrices, x[i].reshape(groups, shape.depth, shape.pixels), out=planes[i])
-        else:
+    if shape.channels == 1:
+        given = source, flat(weight), shape.outputs, *shape.options(), out.reshape(-1)
+        chunked(depthwise.forward, len(x) * out.shape[1], rows_per_chunk(shape.pixels * shape.depth), *given)
+    elif shape.pointwise():
+        np.matmul(matrices, x.reshape(len(x), groups, shape.depth, shape.pixels), out=planes)
+    else:
+        columns = np.empty((0, 0, 0), x.dtype)
+        for i in range(len(x)):
             for first in range(0, shape.pixels, shape.chunk):
                 columns = shape.columns(source, i, first, columns)
                 count = columns.shape[-1]
                 planes[i, :, :, first : first + count] = np.matmul(matrices, columns)
-        if bias is not None or activation == "relu":
-            _finish(planes[i].reshape(-1), added, shape.pixels, activation == "relu")
+    if bias is not None or activation == "relu":
+        for image in planes:
+            _finish(image.reshape(-1), added, shape.pixels, activation == "relu")
 
 
 @quiet
@@ -254,14 +228,19 @@ def conv_grad_input(
     added = flat(np.empty(0, grad.dtype) if bias is None else bias)
     images = grad_x.reshape(len(grad), -1)
 
-    for i, result in enumerate(images):
-        if shape.pointwise():
-            np.matmul(matrices, given[i], out=result.reshape(groups, shape.depth, shape.pixels))
-        else:
+    if shape.channels == 1:
+        wanted = flat(grad), flat(weight), shape.outputs, *shape.options(), grad_x.reshape(-1)
+        work = shape.outputs * shape.pixels * shape.depth
+        chunked(depthwise.grad_input, len(grad) * groups, rows_per_chunk(work), *wanted)
+    elif shape.pointwise():
+        np.matmul(matrices, given, out=grad_x.reshape(len(grad), groups, shape.depth, shape.pixels))
+    else:
+        for i, result in enumerate(images):
             result[...] = 0
             for first in range(0, shape.pixels, shape.chunk):
                 shape.add(np.matmul(matrices, given[i, :, :, first : first + shape.chunk]), first, result)
-        if bias is not None:
+    if bias is not None:
+        for result in images:
             _finish(result, added, shape.plane, False)
 
 
@@ -283,6 +262,11 @@ def conv_grad_weight(
         return
     shape = _Shape(x, grad_weight, grad, stride, padding, dilation, groups)
     source = flat(x)
+    if shape.channels == 1:
+        wanted = flat(grad), source, shape.outputs, *shape.options(), grad_weight.reshape(-1)
+        work = len(x) * shape.pixels * shape.depth
+        chunked(depthwise.grad_weight, len(grad_weight), rows_per_chunk(work), *wanted)
+        return
     given = grad.reshape(len(grad), groups, shape.outputs, shape.pixels)
     total = np.zeros((groups, shape.outputs, shape.depth), x.dtype)
     columns = np.empty((0, 0, 0), x.dtype)
@@ -296,12 +280,3 @@ def conv_grad_weight(
             count = columns.shape[-1]
             total += np.matmul(given[i, :, :, first : first + count], columns.swapaxes(1, 2))
     grad_weight[...] = total.reshape(grad_weight.shape)
-
-
-def _shared(work: Callable[[tuple[int, int]], object], count: int, numbers: int) -> None:
-    """work((first, last)) over [0, count), by threads where there are enough numbers."""
-    parts = min(count, 8) if numbers > GRAIN else 1
-    if parts == 1:
-        work((0, count))
-    else:
-        parallel_for(lambda i: work((i * count // parts, (i + 1) * count // parts)), parts)

@@ -153,22 +153,23 @@ def _broadcast(apply: Callable[[Any, Any], Any]) -> Callable[..., None]:
             outer, inner = row // middle, row % middle
             start_a = outer * a_steps[0] + inner * a_steps[1]
             start_b = outer * b_steps[0] + inner * b_steps[1]
-            target = out[row * columns : (row + 1) * columns]
-            # One loop each, so that each becomes vector instructions.
+            to = row * columns
+            # One loop each, and unsigned indices, so that each becomes vector instructions.
             if a_steps[2] == 0 and b_steps[2] == 0:
-                target[:] = apply(a[start_a], b[start_b])
+                both = apply(a[start_a], b[start_b])
+                for i in range(columns):
+                    out[np.uintp(to + i)] = both
             elif a_steps[2] == 0:
-                left, right_row = a[start_a], b[start_b : start_b + columns]
+                left = a[start_a]
                 for i in range(columns):
-                    target[i] = apply(left, right_row[i])
+                    out[np.uintp(to + i)] = apply(left, b[np.uintp(start_b + i)])
             elif b_steps[2] == 0:
-                left_row, right = a[start_a : start_a + columns], b[start_b]
+                right = b[start_b]
                 for i in range(columns):
-                    target[i] = apply(left_row[i], right)
+                    out[np.uintp(to + i)] = apply(a[np.uintp(start_a + i)], right)
             else:
-                left_row, right_row = a[start_a : start_a + columns], b[start_b : start_b + columns]
                 for i in range(columns):
-                    target[i] = apply(left_row[i], right_row[i])
+                    out[np.uintp(to + i)] = apply(a[np.uintp(start_a + i)], b[np.uintp(start_b + i)])
 
     return broadcast
 
