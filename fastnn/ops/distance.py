@@ -11,6 +11,7 @@ from fastnn.ops.dims import Dims
 from fastnn.ops.gate import tensor_argument
 from fastnn.ops.gather import index_select
 from fastnn.ops.norm import norm
+from fastnn.ops.out import put
 
 if TYPE_CHECKING:
     from fastnn.tensor import Tensor
@@ -37,6 +38,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Dims = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
-    """input / max(its p-norm over dim, eps). out: a tensor that the result is written to, off the tape."""
+    """input / max(its p-norm over dim, eps). out: a tensor to write to, where nothing needs gradients."""
     result = input / norm(tensor_argument(input, "normalize"), p, dim, keepdim=True).clamp_min(eps)
-    return result if out is None else out.copy_(result.detach())
+    return result if out is None else put("normalize", result, out, (input,))

@@ -65,7 +65,7 @@ def embedding(
     if not _core.needs_grad(weight):
         result: Tensor = _core.wrap(out)
         return result
-    if flat.base is not None and np.shares_memory(flat, index):
+    if flat.base is not None and np.may_share_memory(flat, index):
         flat = flat.copy()
     return _core.record(
         "EmbeddingBackward0",

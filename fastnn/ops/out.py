@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import _core
+from fastnn.ops.dims import Array
 from fastnn.ops.in_place import CATEGORY
 from fastnn.ops.renorm import resize_
 
@@ -71,24 +72,32 @@ def _with_out(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         targets = _targets(name, out)
         if name in _CREATE and options.get("dtype") is None:
             options["dtype"] = targets[0].dtype
-        result = function(*args, **options)
-        several = isinstance(result, tuple)
-        results = tuple(result) if several else (result,)
-        if len(targets) != len(results) or several != isinstance(out, (tuple, list)):
-            wanted = f"a tuple of {len(results)} Tensors" if several else "Tensor"
-            got = f"a tuple of {len(targets)}" if isinstance(out, (tuple, list)) else "Tensor"
-            raise TypeError(f"{name}(): argument 'out' must be {wanted}, not {got}")
-        for value, target in zip(results, targets, strict=True):
-            _check(name, value, target, exact=several or name in _EXACT)
-        for target in targets:
-            _check_overlap(target, (*args, *options.values()), apart=name in _APART)
-        for value, target in zip(results, targets, strict=True):
-            _write(value, target)
-        if not several:
-            return out
-        return result._make(targets) if hasattr(result, "_make") else targets
+        return put(name, function(*args, **options), out, (*args, *options.values()))
 
     return call
+
+
+def put(name: str, result: Any, out: Any, inputs: tuple[Any, ...]) -> Any:
+    """out, a tensor or as many as the result has, with the result that the function of that name made of the inputs.
+
+    TypeError and RuntimeError as PyTorch's, before anything is written.
+    """
+    targets = _targets(name, out)
+    several = isinstance(result, tuple)
+    results = tuple(result) if several else (result,)
+    if len(targets) != len(results) or several != isinstance(out, (tuple, list)):
+        wanted = f"a tuple of {len(results)} Tensors" if several else "Tensor"
+        got = f"a tuple of {len(targets)}" if isinstance(out, (tuple, list)) else "Tensor"
+        raise TypeError(f"{name}(): argument 'out' must be {wanted}, not {got}")
+    for value, target in zip(results, targets, strict=True):
+        _check(name, value, target, exact=several or name in _EXACT)
+    for target in targets:
+        _check_overlap(target, inputs, apart=name in _APART)
+    for value, target in zip(results, targets, strict=True):
+        _write(value, target)
+    if not several:
+        return out
+    return result._make(targets) if hasattr(result, "_make") else targets
 
 
 def _targets(name: str, out: Any) -> tuple[Any, ...]:
@@ -128,10 +137,18 @@ def _check_overlap(target: Any, inputs: tuple[Any, ...], apart: bool) -> None:
             if isinstance(item, _core.TensorBase) and np.may_share_memory(item._array, array):
                 layout = item._array.__array_interface__, array.__array_interface__
                 same = all(layout[0][key] == layout[1][key] for key in ("data", "strides", "shape", "typestr"))
-                if (apart or not same) and np.shares_memory(item._array, array):
+                if (apart or not same) and _shares_memory(item._array, array):
                     raise RuntimeError(
                         _OVERLAP.format("some elements of the input tensor and the written-to tensor refer")
                     )
+
+
+def _shares_memory(a: Array, b: Array) -> bool:
+    """Whether some element is in both; taken for no, as in PyTorch, where strides make that too hard to say."""
+    try:
+        return np.shares_memory(a, b, max_work=100_000)
+    except np.exceptions.TooHardError:
+        return False
 
 
 def _write(value: Any, target: Any) -> None:
@@ -142,7 +159,7 @@ def _write(value: Any, target: Any) -> None:
                 f"An output with one or more elements was resized since it had shape {list(target._array.shape)}, "
                 f"which does not match the required output shape {list(shape)}. Give an empty one or one of that.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         resize_(target, shape)
     np.copyto(target._array, value._array, casting="unsafe")

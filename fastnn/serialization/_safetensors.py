@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -44,7 +46,15 @@ def _dense(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def write_file(path: str, arrays: dict[str, Array], metadata: dict[str, str]) -> None:
-    library().numpy.save_file(_dense(arrays), path, metadata=metadata)
+    """OSError where the disk is full or fails, which the library reports by an error of its own."""
+    writer = library()
+    try:
+        writer.numpy.save_file(_dense(arrays), path, metadata=metadata)
+    except writer.SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), path) from error
 
 
 def to_bytes(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:

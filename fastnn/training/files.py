@@ -1,8 +1,7 @@
-"""Checkpoints on disk, and whether one belongs to a trainer: everything is looked at before anything changes."""
+"""Checkpoints read from disk, and whether one belongs to a trainer: everything is looked at before anything changes."""
 
 from __future__ import annotations
 
-import errno
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,6 @@ from fastnn.optim.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from fastnn.training.trainer import Trainer
-
-
-def write(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a state to ``path``, which until the end keeps what it was."""
-    try:
-        fastnn.save(state, path)
-    except (OSError, TypeError, ValueError, ImportError):
-        raise
-    except Exception as error:  # safetensors has an error of its own for a disk that is full
-        raise OSError(errno.EIO, str(error)) from error
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

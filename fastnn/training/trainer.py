@@ -17,6 +17,7 @@ from fastnn.nn.module import Module
 from fastnn.nn.utils import clip_grad_norm_, clip_grad_value_
 from fastnn.ops.join import cat
 from fastnn.optim.optimizer import Optimizer
+from fastnn.serialization import save
 from fastnn.tensor import Tensor
 from fastnn.training import files
 from fastnn.training.callbacks import Callback
@@ -353,7 +354,7 @@ class Trainer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``state_dict()`` to a file, whole or not at all."""
-        files.write(self.state_dict(), path)
+        save(self.state_dict(), path)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Continue from a checkpoint. FileNotFoundError where there is none; ValueError for a file that is damaged or

@@ -409,3 +409,22 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(ImportError, match=r"fastnn-cpu\[io\]"):
         fastnn.save(1, io.BytesIO())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_file_that_cannot_be_written_whole_is_an_oserror_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    fastnn.save({"w": fastnn.ones(3)}, path)
+    code = """
+import errno, resource, signal, sys, fastnn
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    fastnn.save({"w": fastnn.zeros(1000)}, sys.argv[1])
+except OSError as error:
+    print(error.errno == errno.EFBIG)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True\n", done.stderr
+    assert fastnn.load(path)["w"].tolist() == [1, 1, 1]
+    assert [file.name for file in tmp_path.iterdir()] == ["weights"]
