@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
 __all__ = ["embedding"]
+
+# Bytes from which np.zeros takes fresh pages from the system, which are zero and cost nothing until they are touched.
+_LAZY = 32 << 20
 
 
 def embedding(
@@ -106,8 +110,10 @@ def _embedding_backward(ctx: Node, grad: Tensor) -> Tensor:
 
 
 def _add_rows(grad: Tensor, flat: Array, padding: int, shape: tuple[int, int]) -> Tensor:
-    total = np.zeros(shape, grad._array.dtype)
-    K.embedding_backward(dense(grad).reshape(flat.size, shape[1]), flat, padding, total)
+    dtype = grad._array.dtype
+    zeroed = math.prod(shape) * dtype.itemsize >= _LAZY
+    total = np.zeros(shape, dtype) if zeroed else np.empty(shape, dtype)
+    K.embedding_backward(dense(grad).reshape(flat.size, shape[1]), flat, padding, zeroed, total)
     return _core.record(
         "EmbeddingDenseBackward0", _add_rows_backward, (grad,), total, extra=(flat, padding, grad._array.shape)
     )

@@ -30,7 +30,7 @@ def _gradient(count: int, rows: int, width: int, padding: int) -> Callable[[Any,
 
         def gradients() -> list[Array]:
             grad_weight = np.zeros((rows, width))
-            backend.embedding_backward(seed, index, padding, grad_weight)
+            backend.embedding_backward(seed, index, padding, True, grad_weight)
             return [grad_weight]
 
         return Gradient([weight], loss, gradients)
@@ -39,15 +39,17 @@ def _gradient(count: int, rows: int, width: int, padding: int) -> Callable[[Any,
 
 
 def add_rows() -> None:
-    def row(count: int, rows: int, width: int, padding: int = -1, size: str | None = None) -> None:
+    def row(
+        count: int, rows: int, width: int, padding: int = -1, zeroed: bool = False, size: str | None = None
+    ) -> None:
         def forward(rng: Generator, dtype: DTypeLike) -> Arguments:
             return normal(rng, dtype, rows, width), _index(rng, count, rows), blank(dtype, count, width)
 
         def backward(rng: Generator, dtype: DTypeLike) -> Arguments:
-            started = normal(rng, dtype, rows, width)
-            return normal(rng, dtype, count, width), _index(rng, count, rows), padding, started
+            table = np.zeros((rows, width), dtype) if zeroed else blank(dtype, rows, width)
+            return normal(rng, dtype, count, width), _index(rng, count, rows), padding, zeroed, table
 
-        label = f"{count}-of-{rows}x{width}" + (f"-{padding}" if padding >= 0 else "")
+        label = f"{count}-of-{rows}x{width}" + (f"-{padding}" if padding >= 0 else "") + "-zeroed" * zeroed
         add_row("embedding_forward", label, forward, "out", rtol=0, size=size)
         slope = _gradient(count, rows, width, padding) if 0 < count * rows * width < 100_000 else None
         atol = 8 + count  # a running sum of n terms, each rounded
@@ -57,6 +59,7 @@ def add_rows() -> None:
     row(4096, 10_000, 256, size="large")
     row(37, 10, 5)
     row(37, 10, 5, padding=0)
+    row(37, 10, 5, padding=0, zeroed=True)
     row(1, 1, 1)
     row(0, 3, 4)
     row(5, 3, 0)

@@ -13,10 +13,10 @@ def embedding_forward(weight: Array, index: Labels, out: Array) -> None:
     raise NotImplementedError
 
 
-def embedding_backward(grad: Array, index: Labels, padding_index: int, grad_weight: Array) -> None:
-    """grad_weight[index[i]] += grad[i], i in order, but where index[i] is padding_index (-1: nowhere).
+def embedding_backward(grad: Array, index: Labels, padding_index: int, zeroed: bool, grad_weight: Array) -> None:
+    """grad_weight[v] = the sum of grad[i], i in order, where index[i] == v, and 0 where v is padding_index (-1: none).
 
-    grad: (M, D), grad_weight: (V, D): the one output that is read first; rows that no index names are not touched.
-    IndexError as in embedding_forward.
+    grad: (M, D), grad_weight: (V, D). zeroed: grad_weight holds zeros already, and rows that no index names are not
+    touched: so a large table of which few rows were used is never read through. IndexError as in embedding_forward.
     """
     raise NotImplementedError

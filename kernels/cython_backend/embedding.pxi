@@ -1,13 +1,14 @@
 # Rows of a table. Forward copies chunks of rows; backward gives each task a range of the table, whose rows it alone
-# adds to, in the order of index: so rows that come twice are right, and in the same order for any number of tasks.
-from libc.string cimport memcpy
+# fills and adds to, in the order of index: so rows that come twice are right, and in the same order for any number of
+# tasks.
+from libc.string cimport memcpy, memset
 
 ctypedef struct EmbeddingJob:
     const void *source    # forward: the table; backward: grad
     void *target          # forward: out; backward: the table's gradient
     const cnp.int64_t *index
     Py_ssize_t count, rows, width, chunk, padding
-    int typenum
+    int typenum, zeroed
 
 
 cdef int _embedding(EmbeddingJob *job, cnp.ndarray table, str table_name, cnp.ndarray index, cnp.ndarray rows, str rows_name,
@@ -51,7 +52,10 @@ cdef inline void add_row(real *to, const real *row, Py_ssize_t width) noexcept n
 
 cdef void embedding_add(void *context, Py_ssize_t task) noexcept nogil:
     cdef EmbeddingJob *job = <EmbeddingJob *>context
-    cdef Py_ssize_t i, first = task * job.chunk, last = first + job.chunk, row
+    cdef Py_ssize_t i, first = task * job.chunk, last = min(job.rows, first + job.chunk), row
+    cdef Py_ssize_t bytes = job.width * (8 if job.typenum == cnp.NPY_DOUBLE else 4)
+    if not job.zeroed:
+        memset(<char *>job.target + first * bytes, 0, (last - first) * bytes)
     for i in range(job.count):
         row = job.index[i]
         if row < first or row >= last or row == job.padding:
@@ -74,18 +78,19 @@ def embedding_forward(cnp.ndarray weight not None, cnp.ndarray index not None, c
     launch(embedding_copy, &job, chunks_of(job.count, job.chunk))
 
 
-def embedding_backward(cnp.ndarray grad not None, cnp.ndarray index not None, Py_ssize_t padding_index,
+def embedding_backward(cnp.ndarray grad not None, cnp.ndarray index not None, Py_ssize_t padding_index, bint zeroed,
                        cnp.ndarray grad_weight not None):
     """See contract.embedding_backward."""
     cdef EmbeddingJob job
     _embedding(&job, grad_weight, "grad_weight", index, grad, "grad", True)
-    if job.count == 0 or job.width == 0:
+    if job.rows == 0 or job.width == 0 or (zeroed and job.count == 0):
         return
     job.source = cnp.PyArray_DATA(grad)
     job.target = cnp.PyArray_DATA(grad_weight)
     job.padding = padding_index
+    job.zeroed = zeroed
     # Every task reads all of index: as many as keep the threads busy where some rows come more often than others.
     job.chunk = job.rows
-    if job.count * job.width > 2 * EXP_CHUNK and pool.threads() > 1:
+    if max(job.count, 0 if zeroed else job.rows) * job.width > 2 * EXP_CHUNK and pool.threads() > 1:
         job.chunk = chunks_of(job.rows, 4 * pool.threads())
     launch(embedding_add, &job, chunks_of(job.rows, job.chunk))

@@ -28,7 +28,9 @@ def embedding_forward(weight: Array, index: Labels, out: Array) -> None:
 
 
 @quiet
-def embedding_backward(grad: Array, index: Labels, padding_index: int, grad_weight: Array) -> None:
+def embedding_backward(grad: Array, index: Labels, padding_index: int, zeroed: bool, grad_weight: Array) -> None:
     _check(("grad_weight", grad_weight), index, ("grad", grad), "grad_weight")
+    if not zeroed:
+        grad_weight[...] = 0
     kept = index != padding_index
     np.add.at(grad_weight, index[kept], grad[kept])

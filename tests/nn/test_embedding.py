@@ -40,7 +40,7 @@ def test_kernels_refuse_them_before_they_write(backend: str) -> None:
             with pytest.raises(IndexError):
                 K.embedding_forward(np.ones((5, 2)), index, out)
             with pytest.raises(IndexError):
-                K.embedding_backward(np.ones((2, 2)), index, -1, table)
+                K.embedding_backward(np.ones((2, 2)), index, -1, False, table)
             assert (out == 7).all() and (table == 7).all()
 
 
