@@ -31,6 +31,19 @@ cdef TensorBase run_hooks(object hooks, TensorBase gradient):
     return gradient
 
 
+cdef bint sole_memory(cnp.ndarray array):
+    """Whether nothing else sees the memory of an array: its own, or all of another's that only this reshapes."""
+    if not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_CARRAY):
+        return False
+    if cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_OWNDATA):
+        return True
+    cdef PyObject *base = <PyObject *>cnp.PyArray_BASE(array)
+    if base == NULL or not cnp.PyArray_CheckExact(<object>base) or Py_REFCNT(base) != 1:
+        return False
+    cdef cnp.ndarray whole = <cnp.ndarray>base
+    return cnp.PyArray_CHKFLAGS(whole, cnp.NPY_ARRAY_OWNDATA) and cnp.PyArray_NBYTES(whole) == cnp.PyArray_NBYTES(array)
+
+
 cdef int keep_gradient(TensorBase tensor, TensorBase gradient, bint create_graph) except -1:
     """tensor.grad += gradient; an array that nothing else refers to becomes the gradient without a copy."""
     cdef TensorBase held = <TensorBase>tensor.gradient
@@ -45,9 +58,8 @@ cdef int keep_gradient(TensorBase tensor, TensorBase gradient, bint create_graph
     if create_graph:
         tensor.gradient = gradient
         return 0
-    # Only the walk refers to the tensor, only the tensor to the array, and the array owns its memory.
-    sole = (Py_REFCNT(<PyObject *>gradient) == 1 and Py_REFCNT(<PyObject *>gradient.array) == 1 and cnp.PyArray_CHKFLAGS(gradient.array, cnp.NPY_ARRAY_OWNDATA)
-            and cnp.PyArray_CHKFLAGS(gradient.array, cnp.NPY_ARRAY_CARRAY))
+    # Only the walk refers to the tensor, only the tensor to the array, and only the array to its memory.
+    sole = Py_REFCNT(<PyObject *>gradient) == 1 and Py_REFCNT(<PyObject *>gradient.array) == 1 and sole_memory(gradient.array)
     if sole and gradient.base is None and gradient.node is None:
         held = fresh(tensor_type, gradient.array)
     else:

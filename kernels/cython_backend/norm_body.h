@@ -110,33 +110,53 @@ static void NAME(norm_rows_forward_task)(void *context, ptrdiff_t index)
     }
 }
 
-/* One row of backward's first pass: the sums of g = grad * weight and of g * x_hat, and the row's share of the
- * weight's and the bias's gradients, added to to_weight and to_bias where those are not NULL. Blocks as in row_dot. */
-static void NAME(norm_row_sums)(const REAL *grad, const REAL *x, const REAL *weight, REAL centre, REAL rstd, REAL *to_weight,
-                                REAL *to_bias, ptrdiff_t n, double *plain, double *along)
+/* One or two rows of backward's first pass: the sums of g = grad * weight and of g * x_hat, and the rows' share of the
+ * weight's and the bias's gradients, added to to_weight and to_bias where those are not NULL. Blocks as in row_dot.
+ * `rows` and `all` (there are weight, to_weight and to_bias) are constants where this is called: two rows share what they
+ * read, and the sums stay in registers. */
+static inline __attribute__((always_inline)) void NAME(norm_sums)(
+    const int rows, const int all, const REAL *grad, const REAL *x, const REAL *weight, const REAL *centre, const REAL *rstd,
+    REAL *to_weight, REAL *to_bias, ptrdiff_t n, double *plain, double *along)
 {
-    double total = 0, product = 0;
+    for (int r = 0; r < rows; r++) plain[r] = along[r] = 0;
     for (ptrdiff_t start = 0; start < n; start += NORM_BLOCK) {
-        const ptrdiff_t length = norm_min(NORM_BLOCK, n - start);
-        const REAL *g0 = grad + start, *x0 = x + start, *w0 = weight ? weight + start : NULL;
-        REAL *tw = to_weight ? to_weight + start : NULL, *tb = to_bias ? to_bias + start : NULL;
-        VEC a = NAME(splat)(0), b = a;
-        LOOP(length,
-             VEC g = NAME(load)(g0 + i); const VEC hat = (NAME(load)(x0 + i) - centre) * rstd;
-             if (tw) NAME(store)(tw + i, NAME(load)(tw + i) + g * hat);
-             if (tb) NAME(store)(tb + i, NAME(load)(tb + i) + g);
-             if (w0) g *= NAME(load)(w0 + i);
-             a += g; b += g * hat;,
-             VEC g = NAME(load_part)(g0 + i, left, 0); const VEC hat = (NAME(load_part)(x0 + i, left, centre) - centre) * rstd;
-             if (tw) NAME(store_part)(tw + i, NAME(load_part)(tw + i, left, 0) + g * hat, left);
-             if (tb) NAME(store_part)(tb + i, NAME(load_part)(tb + i, left, 0) + g, left);
-             if (w0) g *= NAME(load_part)(w0 + i, left, 0);
-             a += g; b += g * hat;);
-        total += NAME(sum_lanes)(a);
-        product += NAME(sum_lanes)(b);
+        const ptrdiff_t stop = norm_min(start + NORM_BLOCK, n), whole = stop - (stop - start) % LANES;
+        VEC a[2] = {{0}}, b[2] = {{0}};
+        for (ptrdiff_t i = start; i < whole; i += LANES) {
+            VEC g, hat, by_weight = {0}, by_bias = {0};
+            _Pragma("GCC unroll 2") for (int r = 0; r < rows; r++) {
+                g = NAME(load)(grad + r * n + i);
+                hat = (NAME(load)(x + r * n + i) - centre[r]) * rstd[r];
+                by_weight += g * hat;
+                by_bias += g;
+                if (all || weight) g *= NAME(load)(weight + i);
+                a[r] += g;
+                b[r] += g * hat;
+            }
+            if (all || to_weight) NAME(store)(to_weight + i, NAME(load)(to_weight + i) + by_weight);
+            if (all || to_bias) NAME(store)(to_bias + i, NAME(load)(to_bias + i) + by_bias);
+        }
+        for (int r = 0; r < rows; r++) plain[r] += NAME(sum_lanes)(a[r]), along[r] += NAME(sum_lanes)(b[r]);
+        for (ptrdiff_t i = whole; i < stop; i++)
+            for (int r = 0; r < rows; r++) {
+                const REAL upper = grad[r * n + i], hat = (x[r * n + i] - centre[r]) * rstd[r];
+                if (to_weight) to_weight[i] += upper * hat;
+                if (to_bias) to_bias[i] += upper;
+                const double g = weight ? upper * weight[i] : upper;
+                plain[r] += g;
+                along[r] += g * hat;
+            }
     }
-    *plain = total;
-    *along = product;
+}
+
+static void NAME(norm_row_sums)(int rows, const REAL *grad, const REAL *x, const REAL *weight, const REAL *centre,
+                                const REAL *rstd, REAL *to_weight, REAL *to_bias, ptrdiff_t n, double *plain, double *along)
+{
+    if (weight && to_weight && to_bias) {
+        if (rows == 2) NAME(norm_sums)(2, 1, grad, x, weight, centre, rstd, to_weight, to_bias, n, plain, along);
+        else NAME(norm_sums)(1, 1, grad, x, weight, centre, rstd, to_weight, to_bias, n, plain, along);
+    } else if (rows == 2) NAME(norm_sums)(2, 0, grad, x, weight, centre, rstd, to_weight, to_bias, n, plain, along);
+    else NAME(norm_sums)(1, 0, grad, x, weight, centre, rstd, to_weight, to_bias, n, plain, along);
 }
 
 /* grad_x = rstd * (grad * weight - plain - x_hat * along). */
@@ -161,15 +181,21 @@ static void NAME(norm_rows_backward_task)(void *context, ptrdiff_t index)
     REAL *to_weight = p->sums ? (REAL *)(bias_sums + n) : NULL, *to_bias = p->sums && p->grad_bias ? to_weight + n : NULL;
     if (p->sums) memset(weight_sums, 0, 4 * n * sizeof(double));
     if (!p->grad_weight) to_weight = NULL;
-    for (ptrdiff_t m = start; m < stop; m++) {
+    for (ptrdiff_t m = start; m < stop;) {
+        const int rows = stop - m > 1 ? 2 : 1;
         const REAL *grad = (const REAL *)p->grad + m * n, *x = (const REAL *)p->x + m * n;
-        const REAL centre = p->centred ? ((const REAL *)p->mean_in)[m] : 0, rstd = ((const REAL *)p->rstd_in)[m];
-        double plain, along;
-        NAME(norm_row_sums)(grad, x, p->weight, centre, rstd, to_weight, to_bias, n, &plain, &along);
-        if (p->grad_x)
-            NAME(norm_row_grad)(grad, x, p->weight, centre, rstd, p->centred ? (REAL)(plain / n) : 0, (REAL)(along / n),
-                                (REAL *)p->grad_x + m * n, n);
-        if ((m - start + 1) % NORM_ROWS && m + 1 < stop) continue;
+        REAL centre[2] = {0}, rstd[2] = {0};
+        double plain[2], along[2];
+        for (int r = 0; r < rows; r++) {
+            if (p->centred) centre[r] = ((const REAL *)p->mean_in)[m + r];
+            rstd[r] = ((const REAL *)p->rstd_in)[m + r];
+        }
+        NAME(norm_row_sums)(rows, grad, x, p->weight, centre, rstd, to_weight, to_bias, n, plain, along);
+        for (int r = 0; p->grad_x && r < rows; r++)
+            NAME(norm_row_grad)(grad + r * n, x + r * n, p->weight, centre[r], rstd[r],
+                                p->centred ? (REAL)(plain[r] / n) : 0, (REAL)(along[r] / n), (REAL *)p->grad_x + (m + r) * n, n);
+        m += rows;
+        if ((m - start) % NORM_ROWS && m < stop) continue;
         for (ptrdiff_t i = 0; to_weight && i < n; i++) weight_sums[i] += to_weight[i], to_weight[i] = 0;
         for (ptrdiff_t i = 0; to_bias && i < n; i++) bias_sums[i] += to_bias[i], to_bias[i] = 0;
     }
