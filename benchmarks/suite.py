@@ -19,8 +19,9 @@ from benchmarks.test_kernels import TIMINGS
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = Path(__file__).with_name("test_kernels.py")
 
-# Seconds of timing for each row and backend; with some 890 of them the whole suite takes about two minutes.
-SECONDS_EACH = 0.1
+# Seconds of timing for each row and backend; with some 900 of them the whole suite takes about a minute and a half,
+# and half a minute more where Numba still has to compile.
+SECONDS_EACH = 0.06
 MIN_ROUNDS = 7
 # A round repeats a quick kernel until it takes this long, so that the clock does not count.
 ROUND_SECONDS = 0.0005
