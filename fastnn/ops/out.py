@@ -145,8 +145,9 @@ def _check_overlap(target: Any, inputs: tuple[Any, ...], apart: bool) -> None:
 
 def _shares_memory(a: Array, b: Array) -> bool:
     """Whether some element is in both; taken for no, as in PyTorch, where strides make that too hard to say."""
+    effort: Any = 100_000  # NumPy's stubs know only the two special values
     try:
-        return np.shares_memory(a, b, max_work=100_000)
+        return np.shares_memory(a, b, max_work=effort)
     except np.exceptions.TooHardError:
         return False
 
