@@ -9,7 +9,7 @@ static double NAME(rule_block)(
     const REAL f0 = (REAL)f[0], f1 = (REAL)f[1], f2 = (REAL)f[2];
     const REAL o0 = (REAL)o[0], o1 = (REAL)o[1], o2 = (REAL)o[2], rest0 = (REAL)(1 - o[0]), rest1 = (REAL)(1 - o[1]);
     const int decoupled = o[3] != 0;
-    double total = 0;
+    double total = 0, sums[16] = {0};
     ptrdiff_t i;
     if (rule < NORM_1) {
         if (decay == 0 || decoupled) for (i = 0; i < n; i++) d[i] = sign * g[i];
@@ -73,26 +73,26 @@ static double NAME(rule_block)(
         for (i = 0; i < n; i++) a[i] = o1 * a[i] + rest1 * d[i];
         break;
     case NORM_1:
-        for (i = 0; i < n; i++) total += g[i] < 0 ? -(double)g[i] : (double)g[i];
+        for (i = 0; i + 16 <= n; i += 16)
+            for (int k = 0; k < 16; k++) sums[k] += fabs((double)g[i + k]);
+        for (; i < n; i++) total += fabs((double)g[i]);
+        for (int k = 0; k < 16; k++) total += sums[k];
         break;
-    case NORM_2: {
-        double sums[16] = {0};
+    case NORM_2:
         for (i = 0; i + 16 <= n; i += 16)
             for (int k = 0; k < 16; k++) sums[k] += (double)g[i + k] * (double)g[i + k];
         for (; i < n; i++) total += (double)g[i] * (double)g[i];
         for (int k = 0; k < 16; k++) total += sums[k];
         break;
-    }
-    case NORM_MAX: { /* NaN wins */
-        int nan = 0;
-        for (i = 0; i < n; i++) {
-            double size = g[i] < 0 ? -(double)g[i] : (double)g[i];
-            nan |= size != size;
-            total = size > total ? size : total;
-        }
-        if (nan) total = NAN;
+    case NORM_MAX: /* NaN stays where it is once it was seen, as nothing is larger */
+        for (i = 0; i + 16 <= n; i += 16)
+            for (int k = 0; k < 16; k++) {
+                const double size = fabs((double)g[i + k]);
+                sums[k] = size > sums[k] || size != size ? size : sums[k];
+            }
+        for (; i < n; i++) sums[0] = fabs((double)g[i]) > sums[0] || g[i] != g[i] ? fabs((double)g[i]) : sums[0];
+        for (int k = 0; k < 16; k++) total = sums[k] > total || sums[k] != sums[k] ? sums[k] : total;
         break;
-    }
     case SCALE: /* p *= f0, then within ±o0 */
         for (i = 0; i < n; i++) {
             REAL x = f0 * p[i];
