@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -51,10 +52,10 @@ def write_file(path: str, arrays: dict[str, Array], metadata: dict[str, str]) ->
     try:
         writer.numpy.save_file(_dense(arrays), path, metadata=metadata)
     except writer.SafetensorError as error:
-        number = re.search(r"\(os error (\d+)\)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), path) from error
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if found is None:
+            raise OSError(errno.EIO, str(error), path) from error
+        raise OSError(int(found[1]), os.strerror(int(found[1])), path) from error
 
 
 def to_bytes(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
