@@ -20,7 +20,7 @@ from ..numpy_backend.elementwise import quiet
 from . import depthwise
 from ._jit import CONTRACT, jit
 from ._loop import chunked, flat, rows_per_chunk
-from .conv_lines import Three, inside, line, tap
+from .conv_lines import Geometry, Three, inside, line, tap
 
 CHUNK = 1 << 20
 
@@ -29,12 +29,7 @@ CHUNK = 1 << 20
 def _patches(
     x: Array,
     start: int,
-    size: Three,
-    kernel: Three,
-    stride: Three,
-    before: Three,
-    dilation: Three,
-    extents: Three,
+    geometry: Geometry,
     top: int,
     columns: Array,
     first: int,
@@ -43,14 +38,15 @@ def _patches(
     """columns[k, i] = what row k of the patches (channel, then tap) reads at place i of the output's lines from `top`
     on, for k in [first, last); x is flat.
     """
+    size, kernel, stride, _, _, extents = geometry
     width, plane = extents[2], size[0] * size[1] * size[2]
     lines = columns.shape[1] // width
     for k in range(first, last):
         c, kd, kh, kw = tap(k, kernel)
-        low, high, at = inside(kw, size, stride, before, dilation, extents)
+        low, high, at = inside(kw, geometry)
         row = columns[k]
         for r in range(lines):
-            place = line(top + r, kd, kh, size, stride, before, dilation, extents)
+            place = line(top + r, kd, kh, geometry)
             start_in, stop_in = (low, high) if place >= 0 else (width, width)
             begin, base = r * width, start + c * plane + place + at
             for i in range(start_in):
@@ -68,26 +64,22 @@ def _patches(
 @jit()
 def _add_patches(
     columns: Array,
-    size: Three,
-    kernel: Three,
-    stride: Three,
-    before: Three,
-    dilation: Three,
-    extents: Three,
+    geometry: Geometry,
     top: int,
     out: Array,
     first: int,
     last: int,
 ) -> None:
     """The other way, for channels [first, last): adds every number of columns to where it is read from."""
+    size, kernel, stride, _, _, extents = geometry
     width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
     lines = columns.shape[1] // width
     for k in range(first * taps, last * taps):
         c, kd, kh, kw = tap(k, kernel)
-        low, high, at = inside(kw, size, stride, before, dilation, extents)
+        low, high, at = inside(kw, geometry)
         row = columns[k]
         for r in range(lines):
-            base = line(top + r, kd, kh, size, stride, before, dilation, extents)
+            base = line(top + r, kd, kh, geometry)
             if base < 0:
                 continue
             base, begin = base + c * plane + at, r * width + low
@@ -106,14 +98,14 @@ def _finish(out: Array, bias: Array, plane: int, relu: bool) -> None:
     channels = out.size // plane
     for c in range(channels):
         add = bias[c] if len(bias) else zero
-        line = out[c * plane : (c + 1) * plane]
+        target = out[c * plane : (c + 1) * plane]
         if relu:
-            for i in range(len(line)):
-                value = line[i] + add
-                line[i] = zero if value < zero else value
+            for i in range(len(target)):
+                value = target[i] + add
+                target[i] = zero if value < zero else value
         else:
-            for i in range(len(line)):
-                line[i] += add
+            for i in range(len(target)):
+                target[i] += add
 
 
 def _three(values: Sequence[int], fill: int) -> Three:
@@ -141,11 +133,9 @@ class _Shape:
         self.depth = self.channels * math.prod(self.kernel)
         self.plane, self.pixels = math.prod(self.size), math.prod(self.extents)
         self.groups = groups
+        self.geometry = self.size, self.kernel, self.stride, self.before, self.dilation, self.extents
         # Whole lines of the output.
         self.chunk = max(1, CHUNK // max(self.depth * groups * self.extents[2], 1)) * self.extents[2]
-
-    def options(self) -> tuple[Three, Three, Three, Three, Three, Three]:
-        return self.size, self.kernel, self.stride, self.before, self.dilation, self.extents
 
     def columns(self, source: Array, image: int, first: int, memory: Array) -> Array:
         """The patches (G, C/G * prod(K), count) of a chunk of an image's pixels, in `memory` where it has that size."""
@@ -153,14 +143,14 @@ class _Shape:
         columns = memory if memory.shape == wanted else np.empty(wanted, source.dtype)
         rows, start = self.groups * self.depth, image * self.groups * self.channels * self.plane
         top, lying = first // self.extents[2], columns.reshape(rows, wanted[2])
-        chunked(_patches, rows, rows_per_chunk(wanted[2]), source, start, *self.options(), top, lying)
+        chunked(_patches, rows, rows_per_chunk(wanted[2]), source, start, self.geometry, top, lying)
         return columns
 
     def add(self, columns: Array, first: int, image: Array) -> None:
         """Adds a chunk's patches (G, C/G * prod(K), count) to the places of a flat image that they are read from."""
         channels, top = self.groups * self.channels, first // self.extents[2]
         lying = columns.reshape(-1, columns.shape[-1])
-        chunked(_add_patches, channels, rows_per_chunk(columns.size // channels), lying, *self.options(), top, image)
+        chunked(_add_patches, channels, rows_per_chunk(columns.size // channels), lying, self.geometry, top, image)
 
     def pointwise(self) -> bool:
         """Whether the patches are the image itself."""
@@ -190,7 +180,7 @@ def conv_forward(
     planes = out.reshape(len(x), groups, shape.outputs, shape.pixels)
 
     if shape.channels == 1:
-        given = source, flat(weight), shape.outputs, *shape.options(), out.reshape(-1)
+        given = source, flat(weight), shape.outputs, shape.geometry, out.reshape(-1)
         chunked(depthwise.forward, len(x) * out.shape[1], rows_per_chunk(shape.pixels * shape.depth), *given)
     elif shape.pointwise():
         np.matmul(matrices, x.reshape(len(x), groups, shape.depth, shape.pixels), out=planes)
@@ -229,7 +219,7 @@ def conv_grad_input(
     images = grad_x.reshape(len(grad), -1)
 
     if shape.channels == 1:
-        wanted = flat(grad), flat(weight), shape.outputs, *shape.options(), grad_x.reshape(-1)
+        wanted = flat(grad), flat(weight), shape.outputs, shape.geometry, grad_x.reshape(-1)
         work = shape.outputs * shape.pixels * shape.depth
         chunked(depthwise.grad_input, len(grad) * groups, rows_per_chunk(work), *wanted)
     elif shape.pointwise():
@@ -263,7 +253,7 @@ def conv_grad_weight(
     shape = _Shape(x, grad_weight, grad, stride, padding, dilation, groups)
     source = flat(x)
     if shape.channels == 1:
-        wanted = flat(grad), source, shape.outputs, *shape.options(), grad_weight.reshape(-1)
+        wanted = flat(grad), source, shape.outputs, shape.geometry, grad_weight.reshape(-1)
         work = len(x) * shape.pixels * shape.depth
         chunked(depthwise.grad_weight, len(grad_weight), rows_per_chunk(work), *wanted)
         return

@@ -1,6 +1,7 @@
 """Convolutions with one input channel a group: each output plane sums its taps' lines, with no patches and no product.
 
-A product of one row with nine would be all overhead. The lines' loops take unsigned indices, as conv.py says why.
+A product of one row with nine would be all overhead. The lines' loops take unsigned indices, as conv.py says why, and
+stand here one by one: a loop that they call by name took a third longer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..contract import Array
 from ._jit import CONTRACT, REASSOCIATE, jit
-from .conv_lines import Three, inside, line, tap
+from .conv_lines import Geometry, inside, line, tap
 
 
 @jit(CONTRACT)
@@ -17,17 +18,13 @@ def forward(
     x: Array,
     weight: Array,
     outputs: int,
-    size: Three,
-    kernel: Three,
-    stride: Three,
-    before: Three,
-    dilation: Three,
-    extents: Three,
+    geometry: Geometry,
     out: Array,
     first: int,
     last: int,
 ) -> None:
     """Output planes [first, last); each channel has `outputs` of them. All arrays are flat, weight (O, taps)."""
+    size, kernel, stride, _, _, extents = geometry
     width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
     lines, channels = extents[0] * extents[1], len(weight) // taps
     for p in range(first, last):
@@ -36,10 +33,10 @@ def forward(
             out[np.uintp(to + i)] = 0
         for k in range(taps):
             _, kd, kh, kw = tap(k, kernel)
-            low, high, at = inside(kw, size, stride, before, dilation, extents)
+            low, high, at = inside(kw, geometry)
             scale = weight[p % channels * taps + k]
             for r in range(lines):
-                place = line(r, kd, kh, size, stride, before, dilation, extents)
+                place = line(r, kd, kh, geometry)
                 if place < 0:
                     continue
                 base, begin = start + place + at, to + r * width + low
@@ -56,17 +53,13 @@ def grad_input(
     grad: Array,
     weight: Array,
     outputs: int,
-    size: Three,
-    kernel: Three,
-    stride: Three,
-    before: Three,
-    dilation: Three,
-    extents: Three,
+    geometry: Geometry,
     grad_x: Array,
     first: int,
     last: int,
 ) -> None:
     """Input planes [first, last): what each of a channel's `outputs` adds to the places it read."""
+    size, kernel, stride, _, _, extents = geometry
     width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
     lines, channels = extents[0] * extents[1], len(weight) // taps
     for p in range(first, last):
@@ -75,10 +68,10 @@ def grad_input(
         for o in range(p * outputs, (p + 1) * outputs):
             for k in range(taps):
                 _, kd, kh, kw = tap(k, kernel)
-                low, high, at = inside(kw, size, stride, before, dilation, extents)
+                low, high, at = inside(kw, geometry)
                 scale = weight[o % channels * taps + k]
                 for r in range(lines):
-                    place = line(r, kd, kh, size, stride, before, dilation, extents)
+                    place = line(r, kd, kh, geometry)
                     if place < 0:
                         continue
                     base, begin = p * plane + place + at, (o * lines + r) * width + low
@@ -95,29 +88,25 @@ def grad_weight(
     grad: Array,
     x: Array,
     outputs: int,
-    size: Three,
-    kernel: Three,
-    stride: Three,
-    before: Three,
-    dilation: Three,
-    extents: Three,
+    geometry: Geometry,
     result: Array,
     first: int,
     last: int,
 ) -> None:
     """The taps of output channels [first, last), summed over images; result is (O, taps), flat."""
+    size, kernel, stride, _, _, extents = geometry
     width, plane, taps = extents[2], size[0] * size[1] * size[2], kernel[0] * kernel[1] * kernel[2]
     lines, channels = extents[0] * extents[1], len(result) // taps
     images = len(grad) // (channels * lines * width)
     for o in range(first, last):
         for k in range(taps):
             _, kd, kh, kw = tap(k, kernel)
-            low, high, at = inside(kw, size, stride, before, dilation, extents)
+            low, high, at = inside(kw, geometry)
             total = result.dtype.type(0)
             for image in range(images):
                 p = image * channels + o
                 for r in range(lines):
-                    place = line(r, kd, kh, size, stride, before, dilation, extents)
+                    place = line(r, kd, kh, geometry)
                     if place < 0:
                         continue
                     base, begin = p // outputs * plane + place + at, (p * lines + r) * width + low
