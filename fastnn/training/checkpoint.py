@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnn.training.callbacks import Monitor
+from fastnn.training.diagnosis import bad_step
 
 if TYPE_CHECKING:
     from fastnn.training.trainer import Trainer
@@ -21,7 +22,8 @@ class ModelCheckpoint(Monitor):
 
     ``Trainer.fit(resume=folder)``, or resume=True, continues from the last; ``Trainer.load`` takes any of them.
     ``best``: the paths of the kept ones, the best first. OSError, which names the last good checkpoint, where a file
-    cannot be written; that one is left as it was.
+    cannot be written, NonFiniteLossError where the step's gradient has made the model NaN or infinite; that checkpoint
+    is left as it was.
     """
 
     saves = True
@@ -71,7 +73,7 @@ class ModelCheckpoint(Monitor):
                 dropped = [old for _, old in kept if old not in {new for _, new in self._kept}]
                 try:
                     self._save(trainer, name)
-                except OSError:
+                except Exception:
                     self._kept = kept
                     raise
         self._save(trainer, LAST)
@@ -80,11 +82,13 @@ class ModelCheckpoint(Monitor):
 
     def _save(self, trainer: Trainer, name: str) -> None:
         path = self.folder / name
+        known = f"the last good checkpoint is {self.last}" if self.last.is_file() else "there is no earlier checkpoint"
+        spoilt = bad_step(trainer.model, trainer.step, known)
+        if spoilt is not None:
+            raise spoilt
         try:
             trainer.save(path)
         except OSError as error:
-            good = self.last if self.last.is_file() else None
-            known = f"the last good checkpoint is {good}" if good else "there is no earlier checkpoint"
             raise OSError(
                 error.errno or errno.EIO, f"{path} cannot be written ({error.strerror or error}); {known}"
             ) from error

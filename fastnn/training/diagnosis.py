@@ -17,9 +17,10 @@ _SHOWN = 5
 
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss was NaN or infinite. ``step``: the steps of the optimizer before it; ``layer``: the module whose output
-    first was not finite, None where all were; ``gradients``: the norm of each parameter's gradient in the last step,
-    the largest first.
+    """The loss, or a step's new parameters, were NaN or infinite.
+
+    ``step``: the steps of the optimizer before it; ``layer``: the module whose output first was not finite, None where
+    all were; ``gradients``: the norm of each parameter's gradient in the last step, the largest first.
     """
 
     def __init__(self, message: str, step: int, layer: str | None, gradients: list[tuple[str, float]]) -> None:
@@ -35,9 +36,9 @@ def diagnose(
     bad_inputs = [_describe(array) for array in arrays_in(inputs) if not finite(array)]
     if bad_inputs:
         lines.append(f"the batch itself is not finite: {bad_inputs[0]}")
-    broken = [(name, p._array) for name, p in model.named_parameters() if not finite(p._array)]
+    broken = bad_parameters(model)
     if broken:
-        lines.append(f"parameters that are not finite: {', '.join(name for name, _ in broken[:_SHOWN])}")
+        lines.append(broken)
     found = _first_bad_layer(model, run, before)
     if found is None:
         lines.append("the outputs of all layers are finite: the criterion made it")
@@ -45,13 +46,35 @@ def diagnose(
         name, kind, output, given = found
         lines.append(f"the first output that is not finite is that of layer {name} ({kind}): {output}")
         lines.append(f"its input: {given}")
+    return _error(lines, model, step, None if found is None else found[0])
+
+
+def bad_step(model: Module, step: int, known: str) -> NonFiniteLossError | None:
+    """The error to raise instead of saving a model that is not finite: its last loss was, its gradient was not.
+
+    known: which good checkpoint there is.
+    """
+    broken = bad_parameters(model)
+    if not broken:
+        return None
+    what = f"step {step} of the optimizer has spoilt the model, which is not saved"
+    return _error([what, broken, known], model, step, None)
+
+
+def _error(lines: list[str], model: Module, step: int, layer: str | None) -> NonFiniteLossError:
     norms = gradient_norms(model)
     if norms:
         shown = ", ".join(f"{name} {norm:.3g}" for name, norm in norms[:_SHOWN])
         lines.append(f"largest gradient norms of the last step: {shown}")
     else:
         lines.append("no step has been taken yet, so there are no gradients")
-    return NonFiniteLossError("\n  ".join(lines), step, None if found is None else found[0], norms)
+    return NonFiniteLossError("\n  ".join(lines), step, layer, norms)
+
+
+def bad_parameters(model: Module) -> str:
+    """A line that names parameters with NaN or infinity, "" where there are none."""
+    names = [name for name, parameter in model.named_parameters() if not finite(parameter._array)]
+    return f"parameters that are not finite: {', '.join(names[:_SHOWN])}" if names else ""
 
 
 def gradient_norms(model: Module) -> list[tuple[str, float]]:

@@ -25,20 +25,20 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise
     except Exception as error:
         raise ValueError(f"checkpoint {os.fspath(path)} is damaged: {error}") from error
-    if not isinstance(state, dict) or not {"model", "optimizer", "progress", "random"} <= state.keys():
+    if not isinstance(state, dict) or not {"kinds", "model", "optimizer", "progress", "random"} <= state.keys():
         raise ValueError(f"checkpoint {os.fspath(path)} holds no state of a training run")
     return state
 
 
 def check(trainer: Trainer, state: dict[str, Any]) -> None:
     """ValueError where the state is not of a run like this one."""
-    if (state["scheduler"] is None) != (trainer.scheduler is None):
-        had, has = ("a" if state["scheduler"] is not None else "no"), ("a" if trainer.scheduler is not None else "no")
-        raise ValueError(f"the checkpoint was made with {had} scheduler, this trainer has {has} scheduler")
+    for part, ours in trainer.kinds().items():
+        if state["kinds"][part] != ours:
+            raise ValueError(f"the checkpoint was made with {state['kinds'][part]}, this trainer has {ours}")
     theirs = [name for name, _ in state["callbacks"]]
-    ours = [type(callback).__name__ for callback in trainer.callbacks]
-    if theirs != ours:
-        raise ValueError(f"the checkpoint was made with the callbacks {theirs}, this trainer has {ours}")
+    own = [type(callback).__name__ for callback in trainer.callbacks]
+    if theirs != own:
+        raise ValueError(f"the checkpoint was made with the callbacks {theirs}, this trainer has {own}")
     if state["metrics"].keys() != trainer.metrics.keys():
         raise ValueError(
             f"the checkpoint was made with the metrics {list(state['metrics'])}, this trainer has "

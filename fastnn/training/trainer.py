@@ -120,7 +120,7 @@ class Trainer:
 
         resume: a checkpoint (NAME.safetensors), a folder of ModelCheckpoint, or True for that of this trainer's own; a
         folder without a last checkpoint begins anew. ValueError where the loader gives no batch;
-        NonFiniteLossError for a loss of NaN or infinity, before that batch changes anything.
+        NonFiniteLossError for a loss of NaN or infinity, before that batch changes a parameter.
         """
         if epochs < 0:
             raise ValueError(f"fit(): argument 'epochs' must not be negative, got {epochs}")
@@ -318,9 +318,17 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------ checkpoints
 
+    def kinds(self) -> dict[str, str]:
+        """The classes of the optimizer and the scheduler: one cannot go on from another's state."""
+        return {
+            "optimizer": type(self.optimizer).__name__,
+            "scheduler": "no scheduler" if self.scheduler is None else type(self.scheduler).__name__,
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """All that the run's future depends on; tensors are shared, so save it before the next step."""
         return {
+            "kinds": self.kinds(),
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.training import Trainer
+from fastnn.optim.lr_scheduler import CosineAnnealingLR, StepLR
+from fastnn.training import EarlyStopping, ModelCheckpoint, NonFiniteLossError, Trainer
 from fastnn.training.files import read
 
 if sys.platform == "win32":
@@ -112,6 +113,27 @@ def test_full_disk(tmp_path: Path, whole: dict[str, Any]) -> None:
     assert_same(comparable(tmp_path), whole)
 
 
+def test_a_gradient_of_nan_is_not_saved(tmp_path: Path) -> None:
+    """The square root of 0 is finite, its derivative is not: the loss tells of it one batch too late."""
+    from fastnn import nn
+
+    model = nn.Linear(2, 1)
+    checkpoint = ModelCheckpoint(tmp_path, "loss", every_steps=1)
+    optimizer = fastnn.optim.SGD(model.parameters(), 0.1)
+    trainer = Trainer(model, optimizer, lambda output, target: (output * target).abs().sqrt().mean(), progress=False,
+                      callbacks=[checkpoint])  # fmt: skip
+    with pytest.raises(NonFiniteLossError, match=r"not finite: weight, bias\n.*no earlier checkpoint\n.*weight nan"):
+        trainer.fit([(fastnn.ones(4, 2), fastnn.zeros(4, 1))], epochs=1)
+    assert not list(tmp_path.iterdir())
+    fastnn.nn.init.ones_(model.weight)
+    fastnn.nn.init.ones_(model.bias)
+    batches = [(fastnn.ones(4, 2), fastnn.full((4, 1), float(target))) for target in (1, 2, 0)]
+    with pytest.raises(NonFiniteLossError, match=r"step 4 .*spoilt(?s:.*)last good checkpoint is .*last.safetensors"):
+        trainer.fit(batches, epochs=1)
+    assert read(tmp_path / "last.safetensors")["progress"]["step"] == 3
+    assert checkpoint.best == []
+
+
 def test_resume_in_one_process(tmp_path: Path, whole: dict[str, Any]) -> None:
     sys.path.insert(0, str(SCRIPT.parent))
     try:
@@ -133,10 +155,12 @@ def test_checkpoints_that_do_not_fit(tmp_path: Path, whole: dict[str, Any]) -> N
     """A clear message with the file's name, and a trainer as it was."""
     from fastnn import nn
 
-    def trainer(width: int = 3, optimizers: int = 1, **options: Any) -> Trainer:
+    def trainer(width: int = 3, groups: bool = False, kind: Any = fastnn.optim.Adam, schedule: Any = StepLR,
+                **options: Any) -> Trainer:  # fmt: skip
         model = nn.Sequential(nn.Linear(2, width), nn.Linear(width, 1))
-        groups = [{"params": [p]} for p in model.parameters()] if optimizers > 1 else model.parameters()
-        return Trainer(model, fastnn.optim.Adam(groups), nn.MSELoss(), progress=False, **options)
+        optimizer = kind([{"params": [p]} for p in model.parameters()] if groups else model.parameters(), lr=0.01)
+        scheduler = schedule(optimizer, 5) if schedule else None
+        return Trainer(model, optimizer, nn.MSELoss(), scheduler=scheduler, progress=False, **options)
 
     path = tmp_path / "run.safetensors"
     made = trainer()
@@ -144,7 +168,11 @@ def test_checkpoints_that_do_not_fit(tmp_path: Path, whole: dict[str, Any]) -> N
     made.save(path)
     for other, words in [
         (trainer(width=4), "size mismatch for 0.weight"),
-        (trainer(optimizers=2), "parameter groups"),
+        (trainer(groups=True), "parameter groups"),
+        (trainer(kind=fastnn.optim.SGD), "made with Adam, this trainer has SGD"),
+        (trainer(schedule=CosineAnnealingLR), "made with StepLR, this trainer has CosineAnnealingLR"),
+        (trainer(schedule=None), "made with StepLR, this trainer has no scheduler"),
+        (trainer(callbacks=[EarlyStopping()]), "callbacks"),
         (trainer(metrics={"mae": nn.L1Loss()}), "metrics"),
     ]:
         before = state_of(other)
