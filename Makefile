@@ -27,7 +27,8 @@ lint: .venv/.built
 	$(BIN)/ruff check .
 	rm -rf build/typed && mkdir -p build/typed/fastnn
 	ln -s $(CURDIR)/fastnn/* build/typed/fastnn/ && ln -s $(CURDIR)/kernels build/typed/fastnn/kernels
-	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml fastnn
+	ln -s $(CURDIR)/examples build/typed/examples
+	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml fastnn examples/*.py
 
 # The compiled modules once more, in a copy, with the checks of AddressSanitizer and UBSan; an error ends the run.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

@@ -89,7 +89,7 @@ def main() -> None:
 
     model = as_module(arrays.MLP(sizes, dtype=np.float32))
     matrix = ConfusionMatrix(len(classes))
-    train_loader, test_loader = loaders(*flat, BATCH)
+    train_loader, test_loader = loaders(flat[0], flat[1], BATCH)
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     fitted = example.fit(
         "module",

@@ -58,7 +58,7 @@ def main() -> None:
     begin = 0
 
     # --- the listing, second half
-    model = Net()
+    model = Net()  # type: ignore[no-untyped-call]
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=0.001)
 

@@ -73,6 +73,10 @@ class Module(ModuleTree, ModuleHooks, ModuleState):
     dump_patches: bool = False
     call_super_init: bool = False
 
+    if TYPE_CHECKING:  # parameters, buffers and modules that __init__ registers are attributes that no class names
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__getattr__" in cls.__dict__ and not issubclass(cls, _Getattr):
