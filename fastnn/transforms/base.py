@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ class Transform:
             raise TypeError(f"{name}: expected images of a floating dtype, got {images.dtype}")
         if array.ndim < 3:
             raise ValueError(f"{name}: expected images of shape (..., C, H, W), got {tuple(array.shape)}")
-        batch = np.ascontiguousarray(array).reshape(-1, *array.shape[-3:])
+        batch = np.ascontiguousarray(array).reshape(math.prod(array.shape[:-3]), *array.shape[-3:])
         made = self.apply(batch, pick(self.generator, name).numpy)
         return leaf(made.reshape(*array.shape[:-3], *made.shape[-3:]))
 

@@ -59,6 +59,12 @@ def test_leading_dimensions_and_dtype(name: str) -> None:
         assert one.shape == flat.shape[1:]
 
 
+@pytest.mark.parametrize("name", [name for name in MAKERS if name not in ("crop", "composed")])
+def test_nothing_is_given_back_as_nothing(name: str) -> None:
+    for shape in [(0, 2, 9, 7), (3, 2, 0, 7), (3, 2, 0, 0)]:
+        assert MAKERS[name](fastnn.Generator())(fastnn.zeros(shape)).shape == shape
+
+
 def test_crop_is_a_window_of_the_padded_image() -> None:
     given = images()
     got = T.RandomCrop((5, 6), padding=(1, 2, 3, 0), fill=-1)(given).numpy()
