@@ -78,13 +78,14 @@ def read_ts(path: str | os.PathLike[str]) -> TimeSeries:
                 raise fail(f"expected {dimensions} channels, got {len(channels)}")
             try:
                 rows = [[float("nan") if v.strip() == "?" else float(v) for v in c.split(",")] for c in channels]
+                value = float(label) if regression else None
             except ValueError as error:
                 raise fail(str(error)) from None
             if not rows or len({len(row) for row in rows}) != 1:
                 raise fail(f"channels differ in length: {[len(row) for row in rows]}")
             series.append(np.array(rows, np.float32).T.copy())
             if regression:
-                labels.append(float(label))
+                labels.append(value)
             elif labelled:
                 if label.strip() not in classes:
                     raise fail(f"label {label.strip()!r} is none of {' '.join(classes)}")

@@ -39,6 +39,7 @@ def test_ts_without_labels_and_with_values(tmp_path: Path) -> None:
         (HEAD + "1,2:3:a\n", "line 7: channels differ in length: \\[2, 1\\]"),
         (HEAD + "1,2:a\n", "expected 2 channels, got 1"),
         (HEAD + "1,x:3,4:a\n", "line 7: could not convert"),
+        ("@targetLabel true\n@data\n1,2:much\n", "line 3: could not convert string to float: 'much'"),
         ("words\n", "line 1: expected a line that starts with @"),
         ("@classLabel perhaps\n", "must be true or false"),
         ("@dimensions two\n", "must be a number"),
