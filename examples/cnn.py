@@ -88,13 +88,14 @@ def run(
     train_loader, test_loader = loaders(train, test, batch_size)
     criterion = nn.CrossEntropyLoss(label_smoothing=smoothing)
     for kind, (make, epochs) in nets.items():
+        run_name = f"{name}-{kind}".replace(" ", "-")
         torch.manual_seed(example.args.seed)
         model = make()
         example.say(str(summary(model, train.tensors[0][:1])).splitlines()[-3])
         optimizer = torch.optim.SGD(model.parameters(), rate / 25, momentum=0.9, nesterov=True, weight_decay=5e-4)
         matrix = ConfusionMatrix(len(classes))
         trainer = example.fit(
-            f"{name}-{kind}",
+            run_name,
             model,
             optimizer,
             train_loader,
@@ -107,8 +108,8 @@ def run(
             augment=augment,
         )
         reached = trainer.evaluate(test_loader)["accuracy"]  # of the last epoch: the test set chooses nothing
-        plot_history(trainer.history, example.out / f"{name}-{kind}.png")
-        plot_confusion_matrix(matrix.matrix, example.out / f"{name}-{kind}-confusion.png", classes)
+        plot_history(trainer.history, example.out / f"{run_name}.png")
+        plot_confusion_matrix(matrix.matrix, example.out / f"{run_name}-confusion.png", classes)
         faster = example.speed_up(training_step(model, criterion, train_loader))
         found[kind] = reached, faster
     return found
