@@ -61,10 +61,10 @@ def smooth(values: list[float], share: float = 0.05) -> list[float]:
 
 
 def main() -> None:
-    example = Example("optimizers", __doc__ or "", 20, 8)
+    example = Example("optimizers", __doc__ or "", 20, 12)
     name, train, test, classes = example.digits()
     train, test = standardized(train, test)
-    goal = 0.9 if example.quick else 0.95
+    goal = 0.9 if example.quick else 0.94
     curves, epochs, rows, reached, speeds = {}, {}, [], {}, {}
     for kind, make in OPTIMIZERS.items():
         torch.manual_seed(example.args.seed)  # the same weights and the same order for each
