@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from common import Example, loaders, percent, standardized, training_step
+from common import NOT_NUMBA, Example, loaders, percent, standardized, training_step
 
 import fastnn as torch
 from fastnn import nn
@@ -158,7 +158,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> None:
-    example = Example("cnn", __doc__ or "", 12, 30, options)
+    example = Example("cnn", __doc__ or "", 12, 30, options, backends=NOT_NUMBA)
     chosen = example.args.images or ("digits" if example.quick else "both")
     if chosen in ("digits", "both"):
         on_digits(example, example.args.splits or (1 if example.quick else 3))

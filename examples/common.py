@@ -20,19 +20,31 @@ from fastnn.training import Accuracy, Callback, CSVLogger, ModelCheckpoint, Trai
 from fastnn.utils.data import DataLoader, TensorDataset
 
 OUT = Path(__file__).with_name("out")
+# Numba's has no normalisation, embeddings, clipping of gradients, and optimizers but SGD and Adam.
+NOT_NUMBA = tuple(name for name in BACKENDS if name != "numba")
 
 
 class Example:
     """A script's run: made from its command line, closed by its final line."""
 
-    def __init__(self, system: str, description: str, epochs: int, quick: int, more: Any = None) -> None:
-        """epochs, quick: how many the full and the short settings train; more: a function that adds options."""
+    def __init__(
+        self,
+        system: str,
+        description: str,
+        epochs: int,
+        quick: int,
+        more: Any = None,
+        backends: Sequence[str] = BACKENDS,
+    ) -> None:
+        """epochs, quick: how many the full and the short settings train; more: a function that adds options; backends:
+        those that have all the kernels that the script needs.
+        """
         parser = argparse.ArgumentParser(
             description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
         add = parser.add_argument
         add("--epochs", type=int, metavar="N", help=f"epochs to train in all ({epochs}; {quick} with --quick)")
-        add("--backend", choices=BACKENDS, default="cython", help="the kernels to use")
+        add("--backend", choices=backends, default="cython", help="the kernels to use")
         add("--seed", type=int, default=0, metavar="N", help="of weights, order, dropout and augmentation")
         add("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
         add("--quick", action="store_true", help="short settings, with a target of their own")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from common import Example, loaders, percent, standardized
+from common import NOT_NUMBA, Example, loaders, percent, standardized
 
 import fastnn as torch
 from fastnn import nn, optim
@@ -61,7 +61,7 @@ def smooth(values: list[float], share: float = 0.05) -> list[float]:
 
 
 def main() -> None:
-    example = Example("optimizers", __doc__ or "", 20, 12)
+    example = Example("optimizers", __doc__ or "", 20, 12, backends=NOT_NUMBA)
     name, train, test, classes = example.digits()
     train, test = standardized(train, test)
     goal = 0.9 if example.quick else 0.94

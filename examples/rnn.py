@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 import numpy as np
-from common import Example, percent, training_step
+from common import NOT_NUMBA, Example, percent, training_step
 
 import fastnn as torch
 from fastnn import nn
@@ -209,7 +209,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> None:
-    example = Example("rnn", __doc__ or "", 20, 12, options)
+    example = Example("rnn", __doc__ or "", 20, 12, options, backends=NOT_NUMBA)
     cell = example.args.cell
     memory(example, [cell] if cell else list(CELLS))
     speakers(example, cell or "gru")

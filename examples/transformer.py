@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 import numpy as np
-from common import Example, percent, training_step
+from common import NOT_NUMBA, Example, percent, training_step
 from rnn import collate, jitter
 from tqdm import tqdm
 
@@ -179,7 +179,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> None:
-    example = Example("transformer", __doc__ or "", 12, 2, options)
+    example = Example("transformer", __doc__ or "", 12, 2, options, backends=NOT_NUMBA)
     classifier(example)
     language(example, [example.args.positions] if example.args.positions else list(POSITIONS))
     example.finish()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from common import Example, loaders, percent, standardized, training_step
+from common import NOT_NUMBA, Example, loaders, percent, standardized, training_step
 
 import fastnn as torch
 from fastnn import nn
@@ -207,7 +207,7 @@ def exploding(example: Example) -> None:
 
 
 def main() -> None:
-    example = Example("vanishing_gradients", __doc__ or "", 20, 8)
+    example = Example("vanishing_gradients", __doc__ or "", 20, 8, backends=NOT_NUMBA)
     vanishing(example)
     exploding(example)
     example.finish()

@@ -60,7 +60,12 @@ def test_a_run_and_its_resumption(tmp_path: Path) -> None:
 
 
 def test_bad_options(tmp_path: Path) -> None:
-    script = str(EXAMPLES / "activations.py")
-    for options in (["--epochs", "0"], ["--backend", "cuda"]):
-        done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True, check=False)
+    """A backend without a kernel that the script needs is refused as one that does not exist."""
+    for script, *options in (
+        ("activations", "--epochs", "0"),
+        ("activations", "--backend", "cuda"),
+        ("cnn", "--backend", "numba"),
+    ):
+        command = [sys.executable, str(EXAMPLES / f"{script}.py"), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2 and options[0] in done.stderr
